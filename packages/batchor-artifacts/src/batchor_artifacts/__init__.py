@@ -1,0 +1,1 @@
+"""Request and answer files of batchor, on a local file system."""

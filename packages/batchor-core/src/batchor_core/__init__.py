@@ -1,0 +1,1 @@
+"""The durable core of batchor: domain, ports and use cases, on the standard library alone."""

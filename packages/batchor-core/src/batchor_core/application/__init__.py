@@ -1,0 +1,1 @@
+"""Use cases: each reads, decides with the domain's pure functions, and writes."""

@@ -1,0 +1,215 @@
+"""What comes back: decoded output lines, stored results, and the results that users read."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+
+from batchor_core.domain.item import ItemStatus
+from batchor_core.json_types import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    # Known to every type checker without being installed; the standard library has defaults from 3.13.
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    OutputT = DefaultTypeVar("OutputT", default=None)
+else:
+    OutputT = TypeVar("OutputT")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Tokens as the provider counted them. Cached ones are part of the input, reasoning ones of the output."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def plus(self, other: "TokenUsage") -> "TokenUsage":
+        return TokenUsage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_input_tokens + other.cached_input_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class LineOutcome(StrEnum):
+    """What one output line says of its request."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """The model declined to answer."""
+    TRUNCATED = "truncated"
+    """The answer was cut off at a token limit or by a content filter."""
+    EMPTY = "empty"
+    """The model answered with nothing."""
+    REQUEST_FAILED = "request_failed"
+    """The provider refused this request; the same request will fail again."""
+    PROVIDER_FAILED = "provider_failed"
+    """The provider had a fault (429, 5xx, status 0); the model did not answer."""
+    NOT_RUN = "not_run"
+    """The batch ended (expired, cancelled, failed) before this request ran."""
+    UNREADABLE = "unreadable"
+    """The line has no shape we know, or its text cannot be stored."""
+
+    @property
+    def model_answered(self) -> bool:
+        """Whether an attempt was used up."""
+        return self in _MODEL_ANSWERED
+
+
+_MODEL_ANSWERED = frozenset(
+    {LineOutcome.ANSWERED, LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.EMPTY, LineOutcome.UNREADABLE}
+)
+
+
+class ErrorClass(StrEnum):
+    """Why an item failed, beside the outcomes of output lines, which keep their names."""
+
+    PROMPT_FAILED = "prompt_failed"
+    """`build_prompt` raised, and the run records that."""
+    INVALID_REQUEST = "invalid_request"
+    """The prompt cannot be encoded."""
+    REQUEST_TOO_LARGE = "request_too_large"
+    INVALID_OUTPUT = "invalid_output"
+    """The answer is not what the output model accepts."""
+    INPUT_REJECTED = "input_rejected"
+    """The provider found fault with this line of the input file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailure:
+    """Why an item has no result.
+
+    `error_class` is one of `ErrorClass` or `LineOutcome`; `code` and `status_code` are the provider's.
+    """
+
+    error_class: str
+    message: str
+    code: str | None = None
+    status_code: int | None = None
+
+    def to_json(self) -> str:
+        fields = {
+            "error_class": self.error_class,
+            "message": self.message,
+            "code": self.code,
+            "status_code": self.status_code,
+        }
+        return json.dumps({name: value for name, value in fields.items() if value is not None})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLine:
+    """One decoded line of an output or error file."""
+
+    custom_id: str | None
+    """None: the line names no request."""
+    outcome: LineOutcome
+    text: str | None = None
+    """The model's text, of every outcome that has some; without NUL and lone surrogates."""
+    finish_reason: str | None = None
+    usage: TokenUsage | None = None
+    message: str | None = None
+    """What is wrong, for every outcome but ANSWERED."""
+    code: str | None = None
+    status_code: int | None = None
+    retry_after_s: float | None = None
+
+
+class ResultRow(NamedTuple):
+    """A result as it is appended: once per item, never changed. A tuple, for it is written by the million."""
+
+    item_index: int
+    sequence: int
+    """Counts the run's results in the order in which they ended, from 1."""
+    status: ItemStatus
+    attempt_count: int
+    batch_id: int | None
+    """None: the item was never sent."""
+    raw_artifact_id: int | None
+    raw_offset: int
+    raw_length: int
+    """The byte range of the output line in its artifact."""
+    output_text: str | None
+    finish_reason: str | None
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    reasoning_tokens: int
+    failure: str | None
+    """`ItemFailure.to_json()` of a failed item."""
+
+
+class StoredResult(NamedTuple):
+    """A result beside what is stored of its item."""
+
+    item_id: str
+    metadata: str | None
+    """JSON text; None where the item has none."""
+    row: ResultRow
+
+
+class FailureCount(NamedTuple):
+    """How often items of a run failed in one way."""
+
+    error_class: str
+    items: int
+
+
+def _no_raw_response() -> JsonValue:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextItemResult:
+    """The outcome of one item, as text.
+
+    `output_text` is None for an item without an answer; `error` says why it failed. `attempt_count`
+    counts the attempts that the model answered.
+    """
+
+    item_id: str
+    status: ItemStatus
+    attempt_count: int
+    output_text: str | None
+    error: ItemFailure | None
+    metadata: JsonObject
+    usage: TokenUsage
+    finish_reason: str | None = None
+    sequence: int
+    load_raw_response: Callable[[], JsonValue] = field(default=_no_raw_response, repr=False, compare=False)
+
+    @property
+    def raw_response(self) -> JsonValue:
+        """The provider's output line, read from its artifact at each access; None once that is pruned."""
+        return self.load_raw_response()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructuredItemResult(TextItemResult, Generic[OutputT]):  # noqa: UP046  type parameters have no defaults in 3.12
+    """The outcome of one item of a run with `structured_output`.
+
+    `output` is an instance of the model for a completed item, else None.
+    """
+
+    output: OutputT | None = None
+
+
+type ItemResult = TextItemResult | StructuredItemResult[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalResultsPage:
+    """Results in the order in which they ended; give `next_after_sequence` to read on."""
+
+    items: tuple[TextItemResult, ...]
+    next_after_sequence: int
+    has_more: bool

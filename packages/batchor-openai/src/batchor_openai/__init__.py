@@ -1,0 +1,1 @@
+"""The OpenAI Batch API as a provider of batchor."""

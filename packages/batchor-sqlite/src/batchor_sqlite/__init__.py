@@ -1,0 +1,1 @@
+"""The state of batchor in one SQLite file."""

@@ -1,0 +1,1 @@
+"""Contract tests for adapters of batchor: one pytest class per port."""

@@ -1,0 +1,1 @@
+"""Run large datasets through LLM batch APIs, durably."""
