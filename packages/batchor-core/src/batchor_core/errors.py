@@ -177,8 +177,11 @@ class RunNotFinishedError(StateError):
 class RunPausedError(StateError):
     """The run is paused and makes no progress until `resume()`."""
 
-    def __init__(self, run_id: str, *, reason: str | None) -> None:
-        super().__init__(f"run {run_id!r} is paused ({reason or 'by request'}); remove the cause, then call resume()")
+    def __init__(self, run_id: str, *, reason: str | None, message: str | None = None) -> None:
+        detail = f": {message}" if message else ""
+        super().__init__(
+            f"run {run_id!r} is paused ({reason or 'by request'}){detail}; remove the cause, then call resume()"
+        )
         self.run_id = run_id
         self.reason = reason
 
@@ -215,7 +218,7 @@ class JobRequiredError(StateError):
 
 
 class WaitTimeoutError(StateError):
-    """`wait(timeout_s=…)` ended before the run did; the run goes on being resumable."""
+    """`wait(timeout=…)` ended before the run did; the run goes on being resumable."""
 
     def __init__(self, run_id: str, *, timeout_s: float, open_items: int) -> None:
         super().__init__(

@@ -73,6 +73,8 @@ class LineFault:
     message: str
     line: int | None = None
     param: str | None = None
+    transient: bool = False
+    """It goes away by itself, such as a full queue of enqueued tokens."""
 
 
 @dataclass(frozen=True, slots=True)

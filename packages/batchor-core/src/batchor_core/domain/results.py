@@ -46,6 +46,8 @@ class LineOutcome(StrEnum):
     """The answer was cut off at a token limit or by a content filter."""
     EMPTY = "empty"
     """The model answered with nothing."""
+    INVALID_OUTPUT = "invalid_output"
+    """The model answered with something that the output model does not accept."""
     REQUEST_FAILED = "request_failed"
     """The provider refused this request; the same request will fail again."""
     PROVIDER_FAILED = "provider_failed"
@@ -62,7 +64,14 @@ class LineOutcome(StrEnum):
 
 
 _MODEL_ANSWERED = frozenset(
-    {LineOutcome.ANSWERED, LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.EMPTY, LineOutcome.UNREADABLE}
+    {
+        LineOutcome.ANSWERED,
+        LineOutcome.REFUSED,
+        LineOutcome.TRUNCATED,
+        LineOutcome.EMPTY,
+        LineOutcome.INVALID_OUTPUT,
+        LineOutcome.UNREADABLE,
+    }
 )
 
 
@@ -74,8 +83,6 @@ class ErrorClass(StrEnum):
     INVALID_REQUEST = "invalid_request"
     """The prompt cannot be encoded."""
     REQUEST_TOO_LARGE = "request_too_large"
-    INVALID_OUTPUT = "invalid_output"
-    """The answer is not what the output model accepts."""
     INPUT_REJECTED = "input_rejected"
     """The provider found fault with this line of the input file."""
 

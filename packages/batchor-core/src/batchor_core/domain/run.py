@@ -1,14 +1,15 @@
 """Runs: their state, their counters, and the pure steps that change them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.item import StatusCounts
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.results import TokenUsage
+from batchor_core.domain.results import FailureCount, TokenUsage
 from batchor_core.domain.transitions import next_status, terminal_statuses
 from batchor_core.json_types import JsonObject, JsonValue
 
@@ -83,10 +84,7 @@ class IngestState:
     next_index: int = 0
     """The index of the next item; so many items are accepted."""
     segment_id: int | None = None
-    """The open request segment; None: the next item opens one."""
-    segment_bytes: int = 0
-    """What of the open segment is committed; more in the file is cut off on a restart."""
-    segment_lines: int = 0
+    """The artifact of the open request segment; None: the next item opens one."""
     complete: bool = False
     lease: Lease = Lease()
 
@@ -110,6 +108,9 @@ class RunRecord:
     usage: TokenUsage = TokenUsage()
     submit_cursor: int = 0
     """Items below it were claimed for their first attempt."""
+    pending_bytes: int = 0
+    """Request bytes of the items that were never claimed."""
+    pending_tokens: int = 0
     result_sequence: int = 0
     """The sequence of the newest result; 0: none."""
     batches: int = 0
@@ -119,6 +120,11 @@ class RunRecord:
     @property
     def is_finished(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run may make progress at all."""
+        return not self.is_finished and self.control_state is RunControlState.RUNNING
 
     def controlled(self, event: ControlEvent, *, reason: str | None = None, message: str | None = None) -> Self:
         """The run after an operator, or a fault, asked for *event*."""
@@ -156,6 +162,23 @@ class RunSummary:
         """Items accepted so far; the input's number once `ingestion_complete`."""
         return self.counts.accepted
 
+    @classmethod
+    def of(cls, run: RunRecord) -> Self:
+        return cls(
+            run_id=run.run_id,
+            status=run.status,
+            control_state=run.control_state,
+            control_reason=run.control_reason,
+            control_message=run.control_message,
+            created_at=run.created_at,
+            finished_at=run.finished_at,
+            ingestion_complete=run.ingest.complete,
+            counts=run.counts,
+            usage=run.usage,
+            batches=run.batches,
+            terminal_result_sequence=run.result_sequence,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BatchSnapshot:
@@ -169,10 +192,23 @@ class BatchSnapshot:
     next_due_at: datetime
     failures: int
 
+    @classmethod
+    def of(cls, batch: BatchRecord) -> Self:
+        return cls(
+            batch_id=batch.batch_id,
+            state=batch.state.value,
+            provider_batch_id=batch.provider_batch_id,
+            provider_status=batch.provider_status,
+            request_count=batch.request_count,
+            next_due_at=batch.next_due_at,
+            failures=batch.failures,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """A run's summary with its open batches."""
+    """A run's summary with its open batches, and how its items failed."""
 
     summary: RunSummary
-    open_batches: tuple[BatchSnapshot, ...] = field(default=())
+    open_batches: tuple[BatchSnapshot, ...] = ()
+    failures: tuple[FailureCount, ...] = ()

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -44,8 +45,8 @@ class Member(NamedTuple):
     deferrals: int
 
 
-class ArtifactKind:
-    """Kinds of artifacts, as stored."""
+class ArtifactKind(StrEnum):
+    """Kinds of artifacts."""
 
     REQUEST = "request"
     OUTPUT = "output"
@@ -59,7 +60,7 @@ class ArtifactRecord:
     artifact_id: int
     """Given by the store; 0 before it is stored."""
     run_id: str
-    kind: str
+    kind: ArtifactKind
     name: str
     size_bytes: int = 0
     lines: int = 0

@@ -1,0 +1,298 @@
+"""The stores inside a transaction of `MemoryStateStore`."""
+
+import difflib
+import json
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice, pairwise
+from operator import attrgetter, itemgetter
+
+from batchor_core.adapters.memory_facts import RunFacts, StateFacts, UndoJournal, as_request
+from batchor_core.domain.batch import BatchRecord
+from batchor_core.domain.chunking import RequestRef
+from batchor_core.domain.events import RunEvent
+from batchor_core.domain.item import ItemStatus, StatusCounts
+from batchor_core.domain.results import FailureCount, ItemFailure, ResultRow, StoredResult
+from batchor_core.domain.retry import RetryRow
+from batchor_core.domain.run import IngestState, RunRecord
+from batchor_core.errors import DuplicateItemIdError, LeaseLostError, RunExistsError, RunNotFoundError, StorageError
+from batchor_core.json_types import JsonObject, JsonValue
+from batchor_core.ports.state import ArtifactRecord, ItemRow, Member
+
+
+class _MemoryStore:
+    """What the stores have in common: the facts, and the journal of their transaction."""
+
+    def __init__(self, facts: StateFacts, journal: UndoJournal) -> None:
+        self._facts = facts
+        self._journal = journal
+
+    def _run(self, run_id: str) -> RunFacts:
+        if (found := self._facts.runs.get(run_id)) is None:
+            raise RunNotFoundError(run_id, nearest=difflib.get_close_matches(run_id, self._facts.runs))
+        return found
+
+
+class MemoryRunStore(_MemoryStore):
+    """Runs and their counters."""
+
+    def add(self, run: RunRecord) -> None:
+        if run.run_id in self._facts.runs:
+            raise RunExistsError(run.run_id)
+        stored = replace(run, config=_stored_object(run.config), ingest=_stored_ingest(run.ingest))
+        self._journal.update(self._facts.runs, {run.run_id: RunFacts(stored)})
+        self._facts.run_order.add([(run.created_at, run.run_id)], self._journal)
+
+    def get(self, run_id: str) -> RunRecord:
+        return self._run(run_id).run
+
+    def lock(self, run_id: str) -> RunRecord:
+        return self.get(run_id)
+
+    def save(self, run: RunRecord) -> None:
+        facts = self._run(run.run_id)
+        old = facts.run
+        self._journal.note(partial(setattr, facts, "run", old))
+        facts.run = replace(
+            run, tag=old.tag, created_at=old.created_at, config=old.config, ingest=_stored_ingest(run.ingest)
+        )
+
+    def page(self, *, before: str | None, limit: int) -> Sequence[RunRecord]:
+        bound = None if before is None else (self.get(before).created_at, before)
+        keys = self._facts.run_order.before(bound, limit=limit)
+        return [self._facts.runs[run_id].run for _, run_id in keys]
+
+
+class MemoryItemStore(_MemoryStore):
+    """Items, in one list per run."""
+
+    def append(self, run_id: str, items: Sequence[ItemRow]) -> int:
+        facts = self._run(run_id)
+        new_ids = _new_ids(run_id, items, facts.item_ids)
+        _require_ascending(run_id, [*facts.items[-1:], *items])
+        self._journal.add_to(facts.item_ids, new_ids)
+        self._journal.extend(facts.items, items)
+        return len(items)
+
+    def requests(self, run_id: str, *, first: int, limit: int) -> Sequence[RequestRef]:
+        refs = (as_request(row) for row in self._run(run_id).items_from(first))
+        return list(islice((ref for ref in refs if ref is not None), limit))
+
+    def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
+        facts = self._run(run_id)
+        return list(facts.statuses(islice(facts.items_from(first), limit), self._facts.batches))
+
+    def recount(self, run_id: str) -> StatusCounts:
+        facts = self._run(run_id)
+        counts = Counter(status.value for _, status in facts.statuses(facts.items, self._facts.batches))
+        return StatusCounts(**counts)
+
+
+class MemoryBatchStore(_MemoryStore):
+    """Batches, and the leases on them."""
+
+    def add(self, batch: BatchRecord) -> BatchRecord:
+        self._run(batch.run_id)
+        stored = replace(batch, batch_id=next(self._facts.batch_ids))
+        self._facts.store_batch(stored, self._journal)
+        return stored
+
+    def lease_due(self, *, run_id: str, owner: str, now: datetime, ttl: timedelta, limit: int) -> Sequence[BatchRecord]:
+        batches = self._run(run_id).open_batches.values()
+        free = [batch for batch in batches if batch.next_due_at <= now and batch.lease.is_free(now)]
+        free.sort(key=attrgetter("next_due_at", "batch_id"))
+        leased = [replace(batch, lease=batch.lease.taken(owner, now=now, ttl=ttl)) for batch in free[:limit]]
+        for batch in leased:
+            self._facts.store_batch(batch, self._journal)
+        return leased
+
+    def hold(self, batch: BatchRecord, *, now: datetime, ttl: timedelta) -> BatchRecord:
+        stored = self._under_fence(batch)
+        held = replace(stored, lease=stored.lease.renewed(now=now, ttl=ttl))
+        self._facts.store_batch(held, self._journal)
+        return held
+
+    def save(self, batch: BatchRecord) -> None:
+        old = self._under_fence(batch)
+        kept = replace(batch, batch_key=old.batch_key, first=old.first, last=old.last, created_at=old.created_at)
+        self._facts.store_batch(kept, self._journal)
+
+    def get(self, batch_id: int) -> BatchRecord:
+        if (found := self._facts.batches.get(batch_id)) is None:
+            raise StorageError(
+                f"there is no batch {batch_id} in this storage; was it added in a transaction that failed?"
+            )
+        return found
+
+    def open_batches(self, run_id: str) -> Sequence[BatchRecord]:
+        return sorted(self._run(run_id).open_batches.values(), key=attrgetter("batch_id"))
+
+    def members(self, batch: BatchRecord) -> Sequence[Member]:
+        return self._run(batch.run_id).members(batch)
+
+    def _under_fence(self, batch: BatchRecord) -> BatchRecord:
+        stored = self.get(batch.batch_id)
+        if stored.lease.fence != batch.lease.fence:
+            raise LeaseLostError(f"batch {batch.batch_id} of run {batch.run_id!r}")
+        return stored
+
+
+class MemoryRetryStore(_MemoryStore):
+    """Items that are to be sent again."""
+
+    def put(self, run_id: str, retries: Sequence[RetryRow]) -> None:
+        self._run(run_id).retries.put(retries, self._journal)
+
+    def due(self, run_id: str, *, now: datetime, limit: int) -> Sequence[RequestRef]:
+        facts = self._run(run_id)
+        indexes: list[int] = []
+        for not_before, index in islice(facts.retries.waiting, limit):
+            if not_before > now:
+                break
+            indexes.append(index)
+        return facts.requests_of(indexes)
+
+    def bind(self, run_id: str, indexes: Sequence[int], *, batch_id: int) -> None:
+        retries = self._run(run_id).retries
+        rows = [retries.rows.get(index) for index in indexes]
+        unbound = [row for row in rows if row is not None and row.batch_id is None]
+        if len(unbound) < len(rows):
+            raise StorageError(
+                f"run {run_id!r}: {len(rows) - len(unbound)} of the items for batch {batch_id} await no retry; "
+                "nothing was written, please report this"
+            )
+        retries.put([row._replace(batch_id=batch_id) for row in unbound], self._journal)
+
+    def bound(self, batch: BatchRecord) -> Sequence[RequestRef]:
+        facts = self._run(batch.run_id)
+        return facts.requests_of(sorted(facts.retries.of_batch(batch.batch_id)))
+
+    def rebind(self, *, from_batch: BatchRecord, to_batch: BatchRecord) -> None:
+        retries = self._run(from_batch.run_id).retries
+        rows = [retries.rows[index] for index in retries.of_batch(from_batch.batch_id)]
+        retries.put([row._replace(batch_id=to_batch.batch_id) for row in rows], self._journal)
+
+    def drop(self, run_id: str, indexes: Collection[int]) -> None:
+        self._run(run_id).retries.drop(indexes, self._journal)
+
+    def next_due(self, run_id: str) -> datetime | None:
+        first = next(iter(self._run(run_id).retries.waiting), None)
+        return None if first is None else first[0]
+
+
+class MemoryResultStore(_MemoryStore):
+    """Results, by item and by sequence."""
+
+    def append(self, run_id: str, results: Sequence[ResultRow]) -> int:
+        facts = self._run(run_id)
+        fresh = {row.item_index: row for row in reversed(results) if row.item_index not in facts.results}
+        _require_known(run_id, fresh, facts)
+        failed = Counter(facts.failures)
+        failed.update(ItemFailure.from_json(row.failure).error_class for row in fresh.values() if row.failure)
+        self._journal.update(facts.results, fresh)
+        self._journal.update(facts.failures, failed)
+        facts.result_order.add([(row.sequence, index) for index, row in fresh.items()], self._journal)
+        return len(fresh)
+
+    def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
+        facts = self._run(run_id)
+        ended = (row for row in facts.items_from(first) if row.item_index in facts.results)
+        return [StoredResult(row.item_id, row.metadata, facts.results[row.item_index]) for row in islice(ended, limit)]
+
+    def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredResult]:
+        facts = self._run(run_id)
+        keys = facts.result_order.behind((after + 1,), limit=limit)
+        return [facts.stored_result(index) for _, index in keys]
+
+    def failures(self, run_id: str) -> Sequence[FailureCount]:
+        counts = self._run(run_id).failures
+        return [FailureCount(name, counts[name]) for name in sorted(counts, key=lambda name: (-counts[name], name))]
+
+
+class MemoryArtifactCatalog(_MemoryStore):
+    """What is known of artifacts."""
+
+    def add(self, artifact: ArtifactRecord) -> ArtifactRecord:
+        facts = self._run(artifact.run_id)
+        stored = replace(artifact, artifact_id=next(self._facts.artifact_ids))
+        self._journal.update(self._facts.artifacts, {stored.artifact_id: stored})
+        self._journal.extend(facts.artifact_ids, [stored.artifact_id])
+        return stored
+
+    def save(self, artifact: ArtifactRecord) -> None:
+        if (old := self._facts.artifacts.get(artifact.artifact_id)) is None:
+            raise StorageError(f"artifact {artifact.name!r} is not stored yet; add it before it is saved")
+        new = replace(
+            old, size_bytes=artifact.size_bytes, lines=artifact.lines, sha256=artifact.sha256, state=artifact.state
+        )
+        self._journal.update(self._facts.artifacts, {new.artifact_id: new})
+
+    def get(self, artifact_ids: Collection[int]) -> Sequence[ArtifactRecord]:
+        known = self._facts.artifacts
+        return [known[artifact_id] for artifact_id in dict.fromkeys(artifact_ids) if artifact_id in known]
+
+    def of_run(self, run_id: str) -> Sequence[ArtifactRecord]:
+        return [self._facts.artifacts[artifact_id] for artifact_id in self._run(run_id).artifact_ids]
+
+
+class MemoryEventLog(_MemoryStore):
+    """Events, in one list per run."""
+
+    def append(self, events: Sequence[RunEvent]) -> None:
+        for event in events:
+            stored = replace(event, data=_stored_object(event.data))
+            row = (next(self._facts.event_sequences), stored)
+            self._journal.extend(self._run(event.run_id).events, [row])
+
+    def read(self, run_id: str, *, after: int, limit: int) -> Sequence[tuple[int, RunEvent]]:
+        events = self._run(run_id).events
+        start = bisect_right(events, after, key=itemgetter(0))
+        return events[start : start + limit]
+
+
+def _new_ids(run_id: str, items: Iterable[ItemRow], taken: Collection[str]) -> set[str]:
+    new: set[str] = set()
+    for row in items:
+        if row.item_id in taken or row.item_id in new:
+            raise DuplicateItemIdError(run_id, row.item_id, index=row.item_index)
+        new.add(row.item_id)
+    return new
+
+
+def _require_ascending(run_id: str, rows: Sequence[ItemRow]) -> None:
+    for row, following in pairwise(rows):
+        if row.item_index >= following.item_index:
+            raise StorageError(
+                f"run {run_id!r}: item {following.item_index} was to be stored behind item {row.item_index}; "
+                "nothing was written, please report this"
+            )
+
+
+def _require_known(run_id: str, indexes: Iterable[int], facts: RunFacts) -> None:
+    for index in indexes:
+        if facts.item(index) is None:
+            raise StorageError(
+                f"run {run_id!r}: a result was to be stored for item {index}, which does not exist; "
+                "nothing was written, please report this"
+            )
+
+
+# What is read back is what JSON gives back, as from any other storage, and not an object that the caller may still change.
+
+
+def _stored_object(value: JsonObject) -> JsonObject:
+    copy: JsonObject = json.loads(json.dumps(dict(value)))
+    return copy
+
+
+def _stored_value(value: JsonValue) -> JsonValue:
+    copy: JsonValue = json.loads(json.dumps(value))
+    return copy
+
+
+def _stored_ingest(ingest: IngestState) -> IngestState:
+    return replace(ingest, source=_stored_object(ingest.source), checkpoint=_stored_value(ingest.checkpoint))

@@ -1,0 +1,130 @@
+"""Claim: the requests of the next batch become an intent, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from batchor_core.application.context import RunContext, batch_data
+from batchor_core.domain.batch import BatchRecord
+from batchor_core.domain.chunking import Chunk, ChunkLimits, RequestRef, plan_chunk
+from batchor_core.domain.events import EventType
+from batchor_core.domain.item import ItemEvent, ItemStatus
+from batchor_core.domain.lease import Lease
+from batchor_core.domain.run import RunRecord
+from batchor_core.failpoints import around
+from batchor_core.ports.state import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """The requests of one intent: retries first, then fresh items."""
+
+    retries: Sequence[RequestRef]
+    fresh: Sequence[RequestRef]
+    chunk: Chunk
+
+
+def claim_next(ctx: RunContext) -> BatchRecord | None:
+    """Claim the next batch and store its intent, leased to this worker; None when nothing is to be sent now.
+
+    A batch is claimed when it is full, or when no more rows will come to fill it. Retries ride with
+    it; on their own they wait until nothing is left to ride with.
+    """
+    with around("submit.claim"), ctx.store.transaction() as uow:
+        run = uow.runs.lock(ctx.run_id)
+        claim = _choose(ctx, uow, run)
+        if claim is None:
+            return None
+        batch = uow.batches.add(_intent(ctx, run, claim))
+        uow.retries.bind(ctx.run_id, [ref.item_index for ref in claim.retries], batch_id=batch.batch_id)
+        uow.runs.save(_claimed(run, claim, cursor=batch.last))
+    ctx.emit(ctx.event(EventType.BATCH_PREPARED, batch_data(batch)))
+    return batch
+
+
+def chunk_limits(ctx: RunContext) -> ChunkLimits:
+    """The bounds of one batch of this run."""
+    policy = ctx.job.chunk_policy
+    max_tokens = None if ctx.enqueue_limits is None else ctx.enqueue_limits.max_batch_tokens
+    return ChunkLimits(policy.max_requests, policy.max_batch_bytes, max_tokens)
+
+
+def new_intent_key(ctx: RunContext) -> str:
+    return f"{ctx.services.rng.getrandbits(128):032x}"
+
+
+def _choose(ctx: RunContext, uow: UnitOfWork, run: RunRecord) -> _Claim | None:
+    limits = chunk_limits(ctx)
+    # While uploads fail, intents don't pile up.
+    if not run.is_running or run.counts.queued_local >= ctx.services.concurrency * limits.max_requests:
+        return None
+    takes_fresh = run.counts.pending > 0 and (run.ingest.complete or _fills_a_batch(run, limits))
+    retries = _ripe_retries(ctx, uow, run, rides=takes_fresh, limit=limits.max_requests)
+    room = limits.max_requests + 1 - len(retries)
+    fresh = uow.items.requests(ctx.run_id, first=run.submit_cursor, limit=room) if takes_fresh and room > 0 else ()
+    chunk = plan_chunk([*retries, *fresh], limits)
+    if not chunk.requests:
+        return None
+    number_of_retries = min(len(retries), len(chunk.requests))
+    return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk)
+
+
+def _fills_a_batch(run: RunRecord, limits: ChunkLimits) -> bool:
+    return (
+        run.counts.pending >= limits.max_requests
+        or run.pending_bytes >= limits.max_bytes
+        or (limits.max_tokens is not None and run.pending_tokens >= limits.max_tokens)
+    )
+
+
+def _ripe_retries(ctx: RunContext, uow: UnitOfWork, run: RunRecord, *, rides: bool, limit: int) -> Sequence[RequestRef]:
+    if not run.counts.failed_retryable:
+        return ()
+    now = ctx.now()
+    if not rides and not _retries_go_alone(ctx, uow, run, now):
+        return ()
+    return uow.retries.due(ctx.run_id, now=now, limit=limit)
+
+
+def _retries_go_alone(ctx: RunContext, uow: UnitOfWork, run: RunRecord, now: datetime) -> bool:
+    """Whether due retries are sent though they fill no batch.
+
+    Others may join them while batches are open, so they wait for those, but for one backoff at most.
+    """
+    if not run.ingest.complete:
+        return False
+    oldest = uow.retries.next_due(ctx.run_id)
+    if oldest is None or oldest > now:
+        return False
+    others_may_come = run.counts.queued_local + run.counts.submitted > 0
+    patience = timedelta(seconds=ctx.job.retry_policy.base_backoff_s)
+    return not others_may_come or oldest + patience <= now
+
+
+def _intent(ctx: RunContext, run: RunRecord, claim: _Claim) -> BatchRecord:
+    now = ctx.now()
+    return BatchRecord(
+        batch_id=0,
+        run_id=ctx.run_id,
+        batch_key=new_intent_key(ctx),
+        first=run.submit_cursor,
+        last=claim.fresh[-1].item_index + 1 if claim.fresh else run.submit_cursor,
+        request_count=len(claim.chunk.requests),
+        request_bytes=claim.chunk.request_bytes,
+        reserved_tokens=claim.chunk.tokens,
+        created_at=now,
+        next_due_at=now,
+        lease=Lease().taken(ctx.services.owner, now=now, ttl=ctx.services.lease_ttl),
+    )
+
+
+def _claimed(run: RunRecord, claim: _Claim, *, cursor: int) -> RunRecord:
+    counts = run.counts.move(ItemStatus.PENDING, ItemEvent.CLAIM, number=len(claim.fresh))
+    counts = counts.move(ItemStatus.FAILED_RETRYABLE, ItemEvent.REQUEUE, ItemEvent.CLAIM, number=len(claim.retries))
+    return replace(
+        run,
+        counts=counts,
+        submit_cursor=cursor,
+        pending_bytes=run.pending_bytes - sum(ref.length for ref in claim.fresh),
+        pending_tokens=run.pending_tokens - sum(ref.tokens for ref in claim.fresh),
+    )

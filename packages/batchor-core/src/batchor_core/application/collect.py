@@ -1,0 +1,227 @@
+"""Collect: what a batch brought back becomes results and retries."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from batchor_core.application.context import RunContext, batch_data
+from batchor_core.application.control import pause
+from batchor_core.application.input_file import batch_requests
+from batchor_core.application.leasing import defer, handed_back, hold, pause_for
+from batchor_core.application.output_lines import LineReader, PlacedLine, Window
+from batchor_core.application.settle import Settlement, Terms, settle, settled, without_lines
+from batchor_core.domain.batch import BatchEvent, BatchRecord, LineFault
+from batchor_core.domain.events import EventType, RunEvent
+from batchor_core.domain.results import ErrorClass, LineOutcome
+from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError
+from batchor_core.failpoints import around
+from batchor_core.ports.artifacts import ArtifactWriter
+from batchor_core.ports.provider import BatchClient
+from batchor_core.ports.state import ArtifactKind, ArtifactRecord, Member, UnitOfWork
+
+MAX_OUTPUT_BYTES = 8 << 30
+"""Far above what 50,000 answers can have; a download that goes on beyond it is broken off."""
+
+
+def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: LineReader) -> None:
+    """Read the files of an ENDED batch and settle every one of its items.
+
+    Both files are read whenever they exist, whatever the batch's status says. They are stored
+    first and applied window by window; the byte that was reached moves in the same
+    transaction as the results, so that a crash neither loses nor repeats a line.
+    """
+    try:
+        batch = _fetch(ctx, batch, client, kind=ArtifactKind.OUTPUT)
+        batch = _fetch(ctx, batch, client, kind=ArtifactKind.ERROR)
+    except ProviderUnavailableError as error:
+        return defer(ctx, batch, error)
+    except ProviderRefusedError as error:
+        return pause_for(ctx, batch, error)
+    for kind in (ArtifactKind.OUTPUT, ArtifactKind.ERROR):
+        batch = _apply(ctx, batch, reader, kind=kind)
+    return _finish(ctx, batch)
+
+
+class _HashingWriter:
+    """Counts lines and hashes bytes on their way into an artifact."""
+
+    def __init__(self, writer: ArtifactWriter) -> None:
+        self._writer = writer
+        self._sha256 = hashlib.sha256()
+        self.lines = 0
+
+    def write(self, data: bytes, /) -> int:
+        self._sha256.update(data)
+        self.lines += data.count(b"\n")
+        return self._writer.write(data)
+
+    def sync(self) -> int:
+        return self._writer.sync()
+
+    def hexdigest(self) -> str:
+        return self._sha256.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One of the two files of a batch, as the batch's record knows it."""
+
+    remote_id: str | None
+    artifact_id: int | None
+    offset: int
+
+
+def _file(batch: BatchRecord, kind: ArtifactKind) -> _File:
+    if kind is ArtifactKind.OUTPUT:
+        return _File(batch.output_file_id, batch.output_artifact_id, batch.output_offset)
+    return _File(batch.error_file_id, batch.error_artifact_id, batch.error_offset)
+
+
+def _with_artifact(batch: BatchRecord, kind: ArtifactKind, artifact_id: int) -> BatchRecord:
+    if kind is ArtifactKind.OUTPUT:
+        return replace(batch, output_artifact_id=artifact_id)
+    return replace(batch, error_artifact_id=artifact_id)
+
+
+def _with_offset(batch: BatchRecord, kind: ArtifactKind, offset: int) -> BatchRecord:
+    if kind is ArtifactKind.OUTPUT:
+        return replace(batch, output_offset=offset)
+    return replace(batch, error_offset=offset)
+
+
+def _fetch(ctx: RunContext, batch: BatchRecord, client: BatchClient, *, kind: ArtifactKind) -> BatchRecord:
+    """Store one of the batch's files as an artifact, unless it is stored or there is none."""
+    file = _file(batch, kind)
+    if file.remote_id is None or file.artifact_id is not None:
+        return batch
+    name = f"{ctx.tag}/{kind.value}-{batch.batch_id:08d}.jsonl"
+    with around("collect.download"), ctx.artifacts.create(name) as writer:
+        sink = _HashingWriter(writer)
+        size = client.download(file.remote_id, sink, max_bytes=MAX_OUTPUT_BYTES)
+    record = ArtifactRecord(
+        artifact_id=0,
+        run_id=ctx.run_id,
+        kind=kind,
+        name=name,
+        size_bytes=size,
+        lines=sink.lines,
+        sha256=sink.hexdigest(),
+        state="complete",
+    )
+    with around("collect.record_download"), ctx.store.transaction() as uow:
+        held = hold(ctx, uow, batch)
+        fetched = _with_artifact(held, kind, uow.artifacts.add(record).artifact_id)
+        uow.batches.save(fetched)
+    return fetched
+
+
+def _apply(ctx: RunContext, batch: BatchRecord, reader: LineReader, *, kind: ArtifactKind) -> BatchRecord:
+    file = _file(batch, kind)
+    if file.artifact_id is None:
+        return batch
+    with ctx.store.reading() as uow:
+        (record,) = uow.artifacts.get([file.artifact_id])
+    with ctx.artifacts.open(record.name) as content:
+        for window in reader.windows(content, start=file.offset):
+            batch = _apply_window(ctx, batch, window, kind=kind, artifact_id=record.artifact_id)
+    return batch
+
+
+def _apply_window(
+    ctx: RunContext, batch: BatchRecord, window: Window, *, kind: ArtifactKind, artifact_id: int
+) -> BatchRecord:
+    with around("collect.apply"), ctx.store.transaction() as uow:
+        held = _with_offset(hold(ctx, uow, batch), kind, window.end)
+        uow.batches.save(held)
+        members = {member.item_index: member for member in uow.batches.members(held)}
+        outcome = _settle(ctx, uow, held, window.lines, members, artifact_id=artifact_id)
+        events = _unexpected(ctx, held, foreign=window.foreign, second_answers=outcome.second_answers)
+        uow.events.append(events)
+    ctx.emit(*events)
+    return held
+
+
+def _finish(ctx: RunContext, batch: BatchRecord) -> None:
+    """Settle the items that no file names, and close the batch."""
+    with around("collect.finish"), ctx.store.transaction() as uow:
+        held = hold(ctx, uow, batch)
+        members = {member.item_index: member for member in uow.batches.members(held)}
+        lines = _lines_of_missing(uow, held, members)
+        _settle(ctx, uow, held, lines, members, artifact_id=None)
+        collected = handed_back(held.moved(BatchEvent.COLLECT), due_at=ctx.now())
+        uow.batches.save(collected)
+        run, events = ctx.finish_if_done(uow.runs.lock(ctx.run_id))
+        uow.runs.save(run)
+        uow.events.append(events)
+    ctx.emit(ctx.event(EventType.BATCH_COLLECTED, batch_data(collected)), *events)
+    _pause_for_fault(ctx, collected)
+
+
+def _pause_for_fault(ctx: RunContext, batch: BatchRecord) -> None:
+    """A fault of the whole input file would come back with every new batch: somebody must look at it."""
+    lasting = [fault for fault in batch.faults if fault.line is None and not fault.transient]
+    if lasting:
+        code = lasting[0].code or "unknown"
+        pause(
+            ctx.services,
+            ctx.run_id,
+            reason="batch_failed",
+            message=f"the provider failed batch {batch.provider_batch_id}: {lasting[0].message} ({code})",
+        )
+
+
+def _settle(
+    ctx: RunContext,
+    uow: UnitOfWork,
+    batch: BatchRecord,
+    lines: Sequence[PlacedLine],
+    members: dict[int, Member],
+    *,
+    artifact_id: int | None,
+) -> Settlement:
+    """Write results, retries and counters of *lines*, all or nothing with the caller's transaction."""
+    run = uow.runs.lock(ctx.run_id)
+    terms = Terms(
+        batch_id=batch.batch_id,
+        artifact_id=artifact_id,
+        policy=ctx.job.retry_policy,
+        now=ctx.now(),
+        jitter=ctx.services.rng.random,
+    )
+    outcome = settle(lines, members, terms=terms, sequence=run.result_sequence)
+    uow.results.append(ctx.run_id, outcome.results)
+    uow.retries.put(ctx.run_id, outcome.retries)
+    uow.retries.drop(ctx.run_id, outcome.no_longer_retried)
+    uow.runs.save(settled(run, outcome))
+    return outcome
+
+
+def _unexpected(ctx: RunContext, batch: BatchRecord, *, foreign: int, second_answers: int) -> list[RunEvent]:
+    if not foreign and not second_answers:
+        return []
+    data = {**batch_data(batch), "foreign": foreign, "second_answers": second_answers}
+    return [ctx.event(EventType.UNEXPECTED_LINES, data)]
+
+
+def _lines_of_missing(uow: UnitOfWork, batch: BatchRecord, members: dict[int, Member]) -> list[PlacedLine]:
+    """What stands for the items that neither file names: not run, or refused by the line's number."""
+    faults = {fault.line: fault for fault in batch.faults if fault.line is not None}
+    refused = list(_refused_lines(uow, batch, members, faults)) if faults else []
+    refused_indexes = {line.item_index for line in refused}
+    message = f"the batch ended as {batch.provider_status!r} without an answer to this request"
+    missing = (index for index in members if index not in refused_indexes)
+    return [*refused, *without_lines(missing, outcome=LineOutcome.NOT_RUN, message=message)]
+
+
+def _refused_lines(
+    uow: UnitOfWork, batch: BatchRecord, members: dict[int, Member], faults: dict[int, LineFault]
+) -> Iterable[PlacedLine]:
+    for number, request in enumerate(batch_requests(uow, batch), start=1):
+        fault = faults.get(number)
+        if fault is not None and request.item_index in members:
+            yield from without_lines(
+                [request.item_index],
+                outcome=LineOutcome.REQUEST_FAILED,
+                message=fault.message,
+                code=fault.code or ErrorClass.INPUT_REJECTED,
+            )

@@ -1,0 +1,208 @@
+"""The handle that users hold on a run."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Self, TypeVar, cast
+
+from batchor_core.application import control
+from batchor_core.application.context import Services
+from batchor_core.application.cycle import Cycle, CycleReport
+from batchor_core.application.output_model import find_model
+from batchor_core.application.read_results import ResultReader
+from batchor_core.domain.job import OutputModel, StoredJob
+from batchor_core.domain.results import TerminalResultsPage, TextItemResult
+from batchor_core.domain.run import (
+    BatchSnapshot,
+    RunControlState,
+    RunLifecycleStatus,
+    RunRecord,
+    RunSnapshot,
+    RunSummary,
+)
+from batchor_core.errors import JobRequiredError, RunNotFinishedError, RunPausedError, WaitTimeoutError
+
+ResultT = TypeVar("ResultT", bound=TextItemResult)
+
+_LONGEST_SLEEP_S = 1.0
+"""So often a waiting process looks whether somebody has paused the run."""
+_SHORTEST_SLEEP_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class RunAccess:
+    """What a handle needs of its runner."""
+
+    services: Services
+    connect: Callable[[RunRecord], Cycle]
+    """Makes the cycle, when the run is first driven: reading a run needs no provider and no key."""
+    model: type[OutputModel] | None
+    may_import: bool
+
+
+class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads of `start`
+    """One run: drive it, watch it, read it.
+
+    A handle holds no state of its own: any number of them, in any number of processes, show and
+    drive the same run.
+    """
+
+    def __init__(self, run_id: str, access: RunAccess, *, cycle: Cycle | None = None) -> None:
+        self._run_id = run_id
+        self._access = access
+        self._services = access.services
+        self._cycle = cycle
+
+    @property
+    def run_id(self) -> str:
+        return self._run_id
+
+    def __repr__(self) -> str:
+        return f"Run({self._run_id!r})"
+
+    # -- how it stands ------------------------------------------------------------------------
+
+    def summary(self) -> RunSummary:
+        """Counters, tokens, status and control state: one small read, whatever the run's size."""
+        return RunSummary.of(self._record())
+
+    def snapshot(self) -> RunSnapshot:
+        """The summary with the open batches and the kinds of failures."""
+        with self._services.store.reading() as uow:
+            return RunSnapshot(
+                RunSummary.of(uow.runs.get(self._run_id)),
+                tuple(BatchSnapshot.of(batch) for batch in uow.batches.open_batches(self._run_id)),
+                tuple(uow.results.failures(self._run_id)),
+            )
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether the run has `structured_output`."""
+        return StoredJob.from_json(self._record().config).output_schema is not None
+
+    @property
+    def status(self) -> RunLifecycleStatus:
+        return self._record().status
+
+    @property
+    def control_state(self) -> RunControlState:
+        return self._record().control_state
+
+    @property
+    def is_finished(self) -> bool:
+        return self._record().is_finished
+
+    # -- drive it -----------------------------------------------------------------------------
+
+    def refresh(self) -> bool:
+        """One cycle: ingest a slice, submit, recover, poll and collect what is due; whether anything was done."""
+        return self._run_cycle().made_progress
+
+    def wait(self, *, timeout: float | None = None) -> Self:
+        """Drive the run until it is finished.
+
+        *timeout* is in seconds, None for no limit. `WaitTimeoutError` when it passes, `RunPausedError` when the
+        run is paused, `JobRequiredError` when rows are not ingested and nobody does. Ctrl-C leaves a resumable run.
+        """
+        clock = self._services.clock
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        while True:
+            report = self._run_cycle()
+            if report.run.is_finished:
+                return self
+            self._refuse_to_wait(report)
+            pause_s = self._pause_s(report)
+            if deadline is not None:
+                left_s = deadline - clock.monotonic()
+                if left_s <= 0:
+                    open_items = report.run.counts.open
+                    raise WaitTimeoutError(self._run_id, timeout_s=timeout or 0.0, open_items=open_items)
+                pause_s = min(pause_s, left_s)
+            if pause_s > 0:
+                clock.sleep(pause_s)
+
+    def ingest(self) -> Self:
+        """Drive the run until its whole input is read and what can be sent is sent, or until it is paused."""
+        clock = self._services.clock
+        while True:
+            report = self._run_cycle()
+            run = report.run
+            if not run.is_running or (run.ingest.complete and not report.claimed):
+                return self
+            if not report.ingested and not report.claimed:
+                clock.sleep(self._pause_s(report))
+
+    def pause(self) -> None:
+        """Stop ingestion, submission and polling at the next boundary, in all processes, until `resume`."""
+        control.pause(self._services, self._run_id)
+
+    def resume(self) -> None:
+        """Let a paused run go on; drive it with `wait` or `refresh`."""
+        control.resume(self._services, self._run_id)
+
+    # -- read it ------------------------------------------------------------------------------
+
+    def results(self) -> list[ResultT]:
+        """All results in input order, in memory; `RunNotFinishedError` before the end."""
+        record = self._record()
+        if not record.is_finished:
+            raise RunNotFinishedError(self._run_id, call="results()", open_items=record.counts.open)
+        return list(self.iter_results())
+
+    def iter_results(self, *, typed: bool = True) -> Iterator[ResultT]:
+        """The results so far in input order, in bounded memory.
+
+        With *typed* False, those of a structured run come as text, and its model is not needed.
+        """
+        return cast("Iterator[ResultT]", self._reader(typed=typed).in_input_order())
+
+    def read_terminal_results(self, *, after_sequence: int = 0, limit: int = 1_000) -> TerminalResultsPage:
+        """Up to *limit* results in the order in which they ended, behind *after_sequence* (0: from the first)."""
+        reader = self._reader(typed=True)
+        stored = reader.by_sequence(after=after_sequence, limit=limit + 1)
+        page = stored[:limit]
+        return TerminalResultsPage(
+            items=tuple(reader.built(page)),
+            next_after_sequence=page[-1].row.sequence if page else after_sequence,
+            has_more=len(stored) > limit,
+        )
+
+    # -- within -------------------------------------------------------------------------------
+
+    def _record(self) -> RunRecord:
+        with self._services.store.reading() as uow:
+            return uow.runs.get(self._run_id)
+
+    def _run_cycle(self) -> CycleReport:
+        if self._cycle is None:
+            record = self._record()
+            if not record.is_running:
+                return CycleReport(record)
+            self._cycle = self._access.connect(record)
+        return self._cycle.run_once()
+
+    def _refuse_to_wait(self, report: CycleReport) -> None:
+        run = report.run
+        if run.control_state is RunControlState.PAUSED:
+            raise RunPausedError(self._run_id, reason=run.control_reason, message=run.control_message)
+        nothing_left = not report.made_progress and report.next_due_at is None
+        if nothing_left and not run.ingest.complete and run.ingest.lease.is_free(self._services.now()):
+            raise JobRequiredError(self._run_id)
+
+    def _pause_s(self, report: CycleReport) -> float:
+        if report.ingested or report.claimed:
+            return 0.0
+        if report.next_due_at is None:
+            return 0.0 if report.made_progress else _LONGEST_SLEEP_S
+        return self._seconds_until(report.next_due_at)
+
+    def _seconds_until(self, moment: datetime) -> float:
+        seconds = (moment - self._services.now()).total_seconds()
+        return min(max(seconds, _SHORTEST_SLEEP_S), _LONGEST_SLEEP_S)
+
+    def _reader(self, *, typed: bool) -> ResultReader:
+        schema = StoredJob.from_json(self._record().config).output_schema
+        model = None
+        if typed and schema is not None:
+            model = find_model(schema, given=self._access.model, may_import=self._access.may_import)
+        return ResultReader(self._run_id, store=self._services.store, artifacts=self._services.artifacts, model=model)

@@ -1,0 +1,1 @@
+from batchor_core.adapters.iterable_source import IterableItemSource as IterableItemSource, as_checkpointed as as_checkpointed

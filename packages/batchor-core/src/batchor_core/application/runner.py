@@ -1,0 +1,236 @@
+"""The entry: start a job, or take up a stored run."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from random import Random, SystemRandom
+from types import TracebackType
+from typing import Any, Self, cast, overload
+
+from batchor_core.application.connect import Providers, connect_for_job, connect_stored
+from batchor_core.application.context import Services
+from batchor_core.application.cycle import Cycle
+from batchor_core.application.handle import Run, RunAccess
+from batchor_core.application.iterable_source import as_checkpointed
+from batchor_core.application.output_model import describe_output
+from batchor_core.domain.events import EventType
+from batchor_core.domain.job import BatchJob, OutputModel, PayloadT, ProviderConfig, StoredJob
+from batchor_core.domain.policies import RecoveryPolicy, SlicePolicy
+from batchor_core.domain.results import OutputT, StructuredItemResult, TextItemResult
+from batchor_core.domain.run import IngestState, RunRecord, RunSummary
+from batchor_core.domain.run_id import check_run_id, new_run_id
+from batchor_core.errors import ConfigChangedError, RunNotFoundError, SourceChangedError
+from batchor_core.failpoints import around
+from batchor_core.plugins import default_artifacts, default_clock, default_storage, storage_named
+from batchor_core.ports.artifacts import ArtifactStore
+from batchor_core.ports.provider import ProviderFactory
+from batchor_core.ports.sources import CheckpointedItemSource
+from batchor_core.ports.state import StateStore
+from batchor_core.ports.system import Clock, Observer
+
+
+class BatchRunner:
+    """Starts runs, and finds them again.
+
+    *storage* is a `StateStore`, or a registered name (`"memory"`, `"sqlite"`, …); None means SQLite
+    where it is installed. *artifact_store* defaults to a folder beside the storage. *observer* is called
+    with each `RunEvent` after it is durable. *concurrency* is how many batches are uploaded, polled or
+    downloaded at once. A worker that dies is replaced after *lease_ttl_s* seconds. *providers* holds
+    provider factories by name, before those that are registered.
+    """
+
+    def __init__(
+        self,
+        storage: StateStore | str | None = None,
+        *,
+        artifact_store: ArtifactStore | None = None,
+        observer: Observer | None = None,
+        clock: Clock | None = None,
+        concurrency: int = 4,
+        lease_ttl_s: float = 30.0,
+        slice_policy: SlicePolicy | None = None,
+        recovery_policy: RecoveryPolicy | None = None,
+        providers: Mapping[str, ProviderFactory] | None = None,
+        import_output_models: bool = True,
+        rng: Random | None = None,
+    ) -> None:
+        store = _storage(storage)
+        random = rng or SystemRandom()
+        self._services = Services(
+            store=store,
+            artifacts=artifact_store or default_artifacts(store.artifact_root),
+            clock=clock or default_clock(),
+            observer=observer,
+            rng=random,
+            owner=f"{os.getpid()}-{random.getrandbits(64):016x}",
+            lease_ttl=timedelta(seconds=lease_ttl_s),
+            slices=slice_policy or SlicePolicy(),
+            recovery=recovery_policy or RecoveryPolicy(),
+            concurrency=concurrency,
+        )
+        self._providers = Providers(given=providers or {})
+        self._may_import = import_output_models
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the providers' connections and the storage; runs stay as they are."""
+        self._providers.close()
+        self._services.store.close()
+
+    @overload
+    def start(self, job: BatchJob[PayloadT, None], *, run_id: str | None = None) -> Run[TextItemResult]: ...
+
+    @overload
+    def start(
+        self, job: BatchJob[PayloadT, OutputT], *, run_id: str | None = None
+    ) -> Run[StructuredItemResult[OutputT]]: ...
+
+    def start(self, job: BatchJob[PayloadT, Any], *, run_id: str | None = None) -> Run[Any]:
+        """Read the job's input, send what fills a batch on the way and the rest at the end; then return.
+
+        With the *run_id* of a stored run, go on where it stopped, if source and configuration are the
+        stored ones: else `SourceChangedError` or `ConfigChangedError`, and nothing is changed. An unusable schema,
+        key or id is refused before anything is stored or sent. When the provider refuses the key, the
+        run is returned paused.
+        """
+        chosen_id = check_run_id(run_id) if run_id is not None else self._new_run_id()
+        stored = self._describe(job)
+        source = as_checkpointed(job.items)
+        provider = self._providers.connect(job.provider_config)
+        provider.client  # noqa: B018  raises here, before anything is stored, when there is no key
+        record = self._add_or_take_up(chosen_id, stored, source)
+        cycle = connect_for_job(record, job, source=source, services=self._services, provider=provider)
+        run: Run[Any] = Run(
+            chosen_id, self._access(model=job.structured_output, config=job.provider_config), cycle=cycle
+        )
+        return run.ingest()
+
+    @overload
+    def run_and_wait(
+        self, job: BatchJob[PayloadT, None], *, run_id: str | None = None, timeout: float | None = None
+    ) -> Run[TextItemResult]: ...
+
+    @overload
+    def run_and_wait(
+        self, job: BatchJob[PayloadT, OutputT], *, run_id: str | None = None, timeout: float | None = None
+    ) -> Run[StructuredItemResult[OutputT]]: ...
+
+    def run_and_wait(
+        self, job: BatchJob[PayloadT, Any], *, run_id: str | None = None, timeout: float | None = None
+    ) -> Run[Any]:
+        """`start` and `wait`; *timeout* in seconds counts from the end of ingestion."""
+        return self.start(job, run_id=run_id).wait(timeout=timeout)
+
+    @overload
+    def get_run(
+        self, run_id: str, *, structured_output: None = None, provider_config: ProviderConfig | None = None
+    ) -> Run[TextItemResult]: ...
+
+    @overload
+    def get_run(
+        self, run_id: str, *, structured_output: type[OutputT], provider_config: ProviderConfig | None = None
+    ) -> Run[StructuredItemResult[OutputT]]: ...
+
+    def get_run(
+        self,
+        run_id: str,
+        *,
+        structured_output: type[Any] | None = None,
+        provider_config: ProviderConfig | None = None,
+    ) -> Run[Any]:
+        """A stored run, in any process, without its job; `RunNotFoundError` when there is none.
+
+        *structured_output* is needed for typed results when the model cannot be imported by its name;
+        *provider_config* only to drive the run with a key that is not in the environment.
+        """
+        check_run_id(run_id)
+        with self._services.store.reading() as uow:
+            uow.runs.get(run_id)
+        return Run(run_id, self._access(model=structured_output, config=provider_config))
+
+    def runs(self, *, before: str | None = None, limit: int = 100) -> Sequence[RunSummary]:
+        """Stored runs, newest first; *before* is the last run id of the page before."""
+        with self._services.store.reading() as uow:
+            return [RunSummary.of(run) for run in uow.runs.page(before=before, limit=limit)]
+
+    # -- within -------------------------------------------------------------------------------
+
+    def _new_run_id(self) -> str:
+        return new_run_id(self._services.now(), f"{self._services.rng.getrandbits(32):08x}")
+
+    def _describe(self, job: BatchJob[Any, Any]) -> StoredJob:
+        factory = self._providers.factory(job.provider_config.provider)
+        schema = None
+        if job.structured_output is not None:
+            schema = describe_output(
+                cast("type[OutputModel]", job.structured_output), name=job.schema_name, factory=factory
+            )
+        return StoredJob(
+            provider=job.provider_config.provider,
+            provider_config=job.provider_config.to_stored(),
+            output_schema=schema,
+            chunk_policy=job.chunk_policy,
+            retry_policy=job.retry_policy,
+            artifact_policy=job.artifact_policy,
+            batch_metadata=dict(job.batch_metadata),
+        )
+
+    def _add_or_take_up(self, run_id: str, stored: StoredJob, source: CheckpointedItemSource[Any]) -> RunRecord:
+        identity = source.identity().to_json()
+        with around("runner.add_run"), self._services.store.transaction() as uow:
+            try:
+                found = uow.runs.get(run_id)
+            except RunNotFoundError:
+                record = self._new_record(run_id, stored, IngestState(source=identity))
+                event = self._services.event(run_id, EventType.RUN_CREATED)
+                uow.runs.add(record)
+                uow.events.append([event])
+            else:
+                _check_same_job(found, stored, identity)
+                return found
+        self._services.emit(event)
+        return record
+
+    def _new_record(self, run_id: str, stored: StoredJob, ingest: IngestState) -> RunRecord:
+        tag = f"{self._services.rng.getrandbits(32):08x}"
+        return RunRecord(
+            run_id=run_id, tag=tag, created_at=self._services.now(), config=stored.to_json(), ingest=ingest
+        )
+
+    def _access(self, *, model: type[OutputModel] | None, config: ProviderConfig | None) -> RunAccess:
+        def connect(record: RunRecord) -> Cycle:
+            return connect_stored(
+                record,
+                services=self._services,
+                providers=self._providers,
+                config=config,
+                model=model,
+                may_import=self._may_import,
+            )
+
+        return RunAccess(self._services, connect, model, self._may_import)
+
+
+def _storage(storage: StateStore | str | None) -> StateStore:
+    if storage is None:
+        return default_storage()
+    return storage_named(storage) if isinstance(storage, str) else storage
+
+
+def _check_same_job(found: RunRecord, stored: StoredJob, identity: Mapping[str, Any]) -> None:
+    differences = StoredJob.from_json(found.config).differences(stored)
+    if differences:
+        raise ConfigChangedError(found.run_id, differences=differences)
+    if dict(found.ingest.source) != dict(identity):
+        raise SourceChangedError(found.run_id, stored=_shown(found.ingest.source), given=_shown(identity))
+
+
+def _shown(identity: Mapping[str, Any]) -> str:
+    return f"{identity['kind']} {identity['reference']} ({identity['fingerprint']})"

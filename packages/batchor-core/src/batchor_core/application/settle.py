@@ -1,0 +1,130 @@
+"""Settle: output lines become results and retries, and the counters move with them. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from batchor_core.application.output_lines import PlacedLine
+from batchor_core.domain.item import ItemEvent, ItemStatus
+from batchor_core.domain.policies import RetryPolicy
+from batchor_core.domain.results import ItemFailure, LineOutcome, OutputLine, ResultRow, TokenUsage
+from batchor_core.domain.retry import RetryRow, Tries, may_retry, retry_at
+from batchor_core.domain.run import RunRecord
+from batchor_core.ports.state import Member
+
+_NO_USAGE = TokenUsage()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By what an outcome is judged."""
+
+    batch_id: int
+    artifact_id: int | None
+    """Where the lines lie; None for items without a line."""
+    policy: RetryPolicy
+    now: datetime
+    jitter: Callable[[], float]
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What one transaction writes for some of a batch's items."""
+
+    results: list[ResultRow] = field(default_factory=list)
+    retries: list[RetryRow] = field(default_factory=list)
+    no_longer_retried: list[int] = field(default_factory=list)
+    """Items whose retry row goes with their result."""
+    completed: int = 0
+    usage: TokenUsage = TokenUsage()
+    second_answers: int = 0
+
+    @property
+    def failed(self) -> int:
+        return len(self.results) - self.completed
+
+
+def settle(lines: Sequence[PlacedLine], members: dict[int, Member], *, terms: Terms, sequence: int) -> Settlement:
+    """Judge *lines* in index order, taking each one's item out of *members*; *sequence* is the last one given.
+
+    A line whose item is not (or no longer) among the members is a second answer, and is not applied.
+    """
+    outcome = Settlement()
+    for placed in sorted(lines, key=lambda placed: placed.item_index):
+        member = members.pop(placed.item_index, None)
+        if member is None:
+            outcome.second_answers += 1
+        else:
+            _settle_one(outcome, placed, member, terms=terms, sequence=sequence)
+    return outcome
+
+
+def without_lines(
+    indexes: Iterable[int], *, outcome: LineOutcome, message: str, code: str | None = None
+) -> list[PlacedLine]:
+    """Lines that stand for items that no file names."""
+    line = OutputLine(custom_id=None, outcome=outcome, message=message, code=code)
+    return [PlacedLine(index, 0, 0, line) for index in indexes]
+
+
+def settled(run: RunRecord, outcome: Settlement) -> RunRecord:
+    """The run after *outcome*: its items were SUBMITTED."""
+    counts = (
+        run.counts.move(ItemStatus.SUBMITTED, ItemEvent.SUCCEED, number=outcome.completed)
+        .move(ItemStatus.SUBMITTED, ItemEvent.REJECT, number=outcome.failed)
+        .move(ItemStatus.SUBMITTED, ItemEvent.FAIL, number=len(outcome.retries))
+    )
+    return replace(
+        run,
+        counts=counts,
+        usage=run.usage.plus(outcome.usage),
+        result_sequence=run.result_sequence + len(outcome.results),
+    )
+
+
+def _settle_one(outcome: Settlement, placed: PlacedLine, member: Member, *, terms: Terms, sequence: int) -> None:
+    line = placed.line
+    before = Tries(member.attempts_used, member.deferrals)
+    tries = before.after(line.outcome)
+    if line.usage is not None:
+        outcome.usage = outcome.usage.plus(line.usage)
+    if line.outcome is LineOutcome.ANSWERED:
+        status, failure = ItemStatus.COMPLETED, None
+        outcome.completed += 1
+    elif may_retry(line.outcome, tries, terms.policy):
+        outcome.retries.append(_retry(placed, tries, terms))
+        return
+    else:
+        status, failure = ItemStatus.FAILED_PERMANENT, _failure(line).to_json()
+    if before != Tries():
+        outcome.no_longer_retried.append(placed.item_index)
+    usage = line.usage or _NO_USAGE
+    outcome.results.append(
+        ResultRow(
+            placed.item_index,
+            sequence + len(outcome.results) + 1,
+            status,
+            tries.attempts_used,
+            terms.batch_id,
+            terms.artifact_id,
+            placed.offset,
+            placed.length,
+            line.text,
+            line.finish_reason,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            usage.reasoning_tokens,
+            failure,
+        )
+    )
+
+
+def _retry(placed: PlacedLine, tries: Tries, terms: Terms) -> RetryRow:
+    line = placed.line
+    not_before = retry_at(terms.now, tries, terms.policy, jitter=terms.jitter(), retry_after_s=line.retry_after_s)
+    return RetryRow(placed.item_index, tries.attempts_used, tries.deferrals, not_before, line.outcome.value)
+
+
+def _failure(line: OutputLine) -> ItemFailure:
+    return ItemFailure(line.outcome.value, line.message or line.outcome.value, line.code, line.status_code)

@@ -1,0 +1,237 @@
+"""A provider in memory: the server that remembers, and the adapter that talks to it.
+
+The server outlives runners, as a real one does, and its ledger is the judge of what was bought. Its
+lines are `{"id": custom_id, "prompt": …}` and `{"id": custom_id, "text": …}`.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from threading import RLock
+from typing import BinaryIO
+
+from batchor_core.domain.batch import LineFault, RemoteBatch
+from batchor_core.domain.capacity import EnqueueLimits
+from batchor_core.domain.item import PromptParts
+from batchor_core.domain.job import OutputSchema
+from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
+from batchor_core.errors import ProviderRefusedError, RefusalConsequence, RequestEncodingError
+from batchor_core.json_types import JsonObject
+from batchor_core.ports.artifacts import ArtifactWriter
+from batchor_core.ports.system import Clock
+
+type Answer = Callable[[str], JsonObject | None]
+"""From a prompt to the fields of its output line; None: no line, as for a request that was not run."""
+
+
+def echo(prompt: str) -> JsonObject:
+    """The plain answer: the prompt's own text."""
+    return {"text": f"echo: {prompt}"}
+
+
+@dataclass(frozen=True, slots=True)
+class FakeProviderConfig:
+    """What a job says about the fake provider."""
+
+    model: str = "fake-1"
+    enqueue_limits: EnqueueLimits | None = None
+    poll_interval_s: float = 1.0
+
+    @property
+    def provider(self) -> str:
+        return "fake"
+
+    def to_stored(self) -> JsonObject:
+        return {"model": self.model, "poll_interval_s": self.poll_interval_s}
+
+
+@dataclass(slots=True)
+class FakeServer:
+    """Files, batches, and the ledger of executed requests."""
+
+    clock: Clock
+    answer: Answer = echo
+    run_time_s: float = 0.0
+    """How long after its creation a batch has ended."""
+    final_status: str = "completed"
+    faults: tuple[LineFault, ...] = ()
+    """Given to every batch whose final status is `failed`."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    file_names: dict[str, str] = field(default_factory=dict)
+    batches: dict[str, RemoteBatch] = field(default_factory=dict)
+    ledger: list[tuple[str, str]] = field(default_factory=list)
+    """(batch id, custom_id) of each executed request, in order."""
+    lock: RLock = field(default_factory=RLock)
+
+    def store(self, content: bytes, *, name: str = "") -> str:
+        with self.lock:
+            file_id = f"file-{len(self.file_names) + 1}"
+            self.files[file_id] = content
+            self.file_names[file_id] = name
+            return file_id
+
+    def execute(self, batch: RemoteBatch) -> RemoteBatch:
+        """Run a batch to its end, once."""
+        content = self.files.get(batch.input_file_id or "")
+        if content is None or self.final_status == "failed":
+            faults = self.faults or (LineFault("file_not_found", "the input file is gone"),)
+            return replace(batch, provider_status="failed", ended=True, faults=faults)
+        output = self._answers(batch.provider_batch_id, content)
+        output_file_id = self.store(output) if output else None
+        return replace(batch, provider_status=self.final_status, ended=True, output_file_id=output_file_id)
+
+    def _answers(self, batch_id: str, content: bytes) -> bytes:
+        lines = []
+        for line in content.splitlines():
+            request = json.loads(line)
+            fields = self.answer(request["prompt"])
+            if fields is not None:
+                self.ledger.append((batch_id, request["id"]))
+                lines.append(json.dumps({"id": request["id"], **fields}).encode() + b"\n")
+        # Shuffled, as a real provider's are: the order says nothing.
+        return b"".join(sorted(lines, key=hash_of_line))
+
+
+def hash_of_line(line: bytes) -> int:
+    """An order that is not the input's and the same in every process."""
+    return sum(byte * (position + 7) for position, byte in enumerate(line)) % 9973
+
+
+class FakeClient:
+    """`BatchClient` against a `FakeServer`."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+
+    def upload(self, content: BinaryIO, *, name: str) -> str:
+        return self._server.store(content.read(), name=name)
+
+    def create(self, *, input_file_id: str, metadata: Mapping[str, str]) -> RemoteBatch:
+        server = self._server
+        with server.lock:
+            if input_file_id not in server.files:
+                raise _not_found(f"no file {input_file_id}", consequence=RefusalConsequence.REQUEST)
+            batch = RemoteBatch(
+                provider_batch_id=f"batch-{len(server.batches) + 1}",
+                provider_status="in_progress",
+                ended=False,
+                input_file_id=input_file_id,
+                created_at=server.clock.now(),
+                metadata=dict(metadata),
+            )
+            server.batches[batch.provider_batch_id] = batch
+            return batch
+
+    def get(self, provider_batch_id: str) -> RemoteBatch:
+        server = self._server
+        with server.lock:
+            if provider_batch_id not in server.batches:
+                raise _not_found(f"no batch {provider_batch_id}")
+            batch = server.batches[provider_batch_id]
+            assert batch.created_at is not None
+            age_s = (server.clock.now() - batch.created_at).total_seconds()
+            if not batch.ended and age_s >= server.run_time_s:
+                batch = server.batches[provider_batch_id] = server.execute(batch)
+            return batch
+
+    def find(self, *, since: datetime) -> Iterator[RemoteBatch]:
+        with self._server.lock:
+            batches = list(self._server.batches.values())
+        return (batch for batch in batches if batch.created_at is not None and batch.created_at >= since)
+
+    def cancel(self, provider_batch_id: str) -> RemoteBatch:
+        server = self._server
+        with server.lock:
+            batch = self.get(provider_batch_id)
+            if not batch.ended:
+                batch = replace(batch, provider_status="cancelled", ended=True)
+                server.batches[provider_batch_id] = batch
+            return batch
+
+    def download(self, file_id: str, sink: ArtifactWriter, *, max_bytes: int) -> int:
+        content = self._server.files.get(file_id)
+        if content is None:
+            raise _not_found(f"no file {file_id}")
+        if len(content) > max_bytes:
+            raise ProviderRefusedError("the file is too large", consequence=RefusalConsequence.REQUEST)
+        return sink.write(content)
+
+    def delete(self, file_id: str) -> None:
+        with self._server.lock:
+            self._server.files.pop(file_id, None)
+
+
+def _not_found(
+    message: str, *, consequence: RefusalConsequence = RefusalConsequence.NOT_FOUND
+) -> ProviderRefusedError:
+    return ProviderRefusedError(message, consequence=consequence, status_code=404)
+
+
+class FakeCodec:
+    """`RequestCodec` of the fake provider's lines."""
+
+    def encode(self, custom_id: str, prompt: PromptParts) -> bytes:
+        try:
+            return json.dumps({"id": custom_id, "prompt": prompt.prompt}, ensure_ascii=False).encode() + b"\n"
+        except UnicodeEncodeError:
+            raise RequestEncodingError("the prompt holds half of a surrogate pair; correct it") from None
+
+    def decode(self, line: bytes) -> OutputLine:
+        try:
+            fields = json.loads(line)
+            outcome = LineOutcome(fields.get("outcome", LineOutcome.ANSWERED))
+            return OutputLine(
+                custom_id=fields["id"],
+                outcome=outcome,
+                text=fields.get("text"),
+                finish_reason="stop",
+                usage=TokenUsage(input_tokens=3, output_tokens=5) if outcome.model_answered else None,
+                message=None if outcome is LineOutcome.ANSWERED else f"the fake provider says {outcome}",
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            return OutputLine(custom_id=None, outcome=LineOutcome.UNREADABLE, message=f"unreadable: {error}")
+
+
+class FakeTokenCounter:
+    """One token a character."""
+
+    def count(self, requests: Sequence[PromptParts]) -> Sequence[int]:
+        return [len(request.prompt) for request in requests]
+
+
+class FakeProvider:
+    """`BatchProvider` against a `FakeServer`."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._client = FakeClient(server)
+
+    @property
+    def client(self) -> FakeClient:
+        return self._client
+
+    @property
+    def tokens(self) -> FakeTokenCounter:
+        return FakeTokenCounter()
+
+    def codec(self, schema: OutputSchema | None) -> FakeCodec:
+        return FakeCodec()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class FakeProviderFactory:
+    """`ProviderFactory`: give it to a runner as `providers={"fake": FakeProviderFactory(server)}`."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+
+    def config_from_stored(self, stored: JsonObject) -> FakeProviderConfig:
+        return FakeProviderConfig(**stored)  # type: ignore[arg-type]  # it wrote them itself
+
+    def strict_schema(self, name: str, schema: JsonObject) -> JsonObject:
+        return schema
+
+    def connect(self, config: object) -> FakeProvider:
+        return FakeProvider(self._server)
