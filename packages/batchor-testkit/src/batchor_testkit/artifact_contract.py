@@ -11,12 +11,13 @@ class TestLocalArtifacts(ArtifactStoreContract):
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 import pytest
 
 from batchor_core.errors import ArtifactError, ArtifactNotFoundError
-from batchor_core.ports.artifacts import ArtifactStore
+from batchor_core.ports.artifacts import ArtifactStore, ArtifactWriter
 
 HOSTILE_NAMES = (
     "",
@@ -94,11 +95,8 @@ class ArtifactStoreContract:
     def test_what_was_synced_outlives_a_block_that_raises(
         self, store: ArtifactStore, reopen: Callable[[], ArtifactStore]
     ) -> None:
-        with pytest.raises(_BlockFailedError), store.append("a", at=0) as writer:
-            writer.write(b"synced")
-            writer.sync()
-            writer.write(b"not synced")
-            raise _BlockFailedError
+        with pytest.raises(_BlockFailedError):
+            sync_and_fail(store.append("a", at=0), b"synced")
         assert content(reopen(), "a").startswith(b"synced")
 
     def test_appending_cuts_off_what_follows(self, store: ArtifactStore, reopen: Callable[[], ArtifactStore]) -> None:
@@ -162,17 +160,14 @@ class ArtifactStoreContract:
             assert writer.sync() == 3
 
     def test_a_block_that_raises_creates_nothing(self, store: ArtifactStore) -> None:
-        with pytest.raises(_BlockFailedError), store.create("run/out") as writer:
-            writer.write(b"half")
-            raise _BlockFailedError
+        with pytest.raises(_BlockFailedError):
+            sync_and_fail(store.create("run/out"), b"half")
         assert list(store.names("")) == []
 
     def test_a_block_that_raises_leaves_the_former_object(self, store: ArtifactStore) -> None:
         create(store, "a", b"former")
-        with pytest.raises(_BlockFailedError), store.create("a") as writer:
-            writer.write(b"half")
-            writer.sync()
-            raise _BlockFailedError
+        with pytest.raises(_BlockFailedError):
+            sync_and_fail(store.create("a"), b"half")
         assert content(store, "a") == b"former"
 
     def test_creating_replaces_the_former_object(self, store: ArtifactStore) -> None:
@@ -260,7 +255,9 @@ class ArtifactStoreContract:
                 use(name)
         assert list(store.names("")) == ["a/b"]
 
-    @pytest.mark.parametrize("name", ["a", "0", "a.b-c_d", "1/2/3/4/5/6", "x.tmp", "a" * 200, "/".join(["a" * 99] * 10)])
+    @pytest.mark.parametrize(
+        "name", ["a", "0", "a.b-c_d", "1/2/3/4/5/6", "x.tmp", "a" * 200, "/".join(["a" * 99] * 10)]
+    )
     def test_names_of_the_rule_are_accepted(self, store: ArtifactStore, name: str) -> None:
         create(store, name, b"x")
         append(store, name, b"y", at=1)
@@ -356,6 +353,15 @@ def create(store: ArtifactStore, name: str, data: bytes) -> None:
     """Create an object of *data*."""
     with store.create(name) as writer:
         writer.write(data)
+
+
+def sync_and_fail(block: AbstractContextManager[ArtifactWriter], data: bytes) -> None:
+    """Sync *data*, write on, and raise in the block."""
+    with block as writer:
+        writer.write(data)
+        writer.sync()
+        writer.write(b", not synced")
+        raise _BlockFailedError
 
 
 def content(store: ArtifactStore, name: str) -> bytes:

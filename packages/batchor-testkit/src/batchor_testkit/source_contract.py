@@ -144,9 +144,7 @@ class CheckpointedSourceContract:
             source.open(checkpoint)
 
 
-def take(
-    source: Source, checkpoint: JsonValue, *, limit: int | None = None
-) -> tuple[list[BatchItem[Any]], JsonValue]:
+def take(source: Source, checkpoint: JsonValue, *, limit: int | None = None) -> tuple[list[BatchItem[Any]], JsonValue]:
     """Up to *limit* items behind *checkpoint*, and the checkpoint behind them as it comes back from a database."""
     cursor = source.open(checkpoint)
     try:

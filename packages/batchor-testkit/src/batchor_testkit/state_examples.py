@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import count
 
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
+from batchor_core.domain.results import ErrorClass, ItemFailure, LineOutcome, ResultRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.ports.state import ArtifactKind, ArtifactRecord, ItemRow
 
@@ -21,17 +23,23 @@ REQUEST_BYTES = 100
 
 RUN_ID = "batchor_20260329T120000Z_ab12cd34"
 
+_batch_keys = count(1)
+
 
 def seconds_later(seconds: float) -> datetime:
     """*seconds* after `NOW`; negative: before."""
     return NOW + timedelta(seconds=seconds)
 
 
+def _tag(run_id: str) -> str:
+    return sha256(run_id.encode()).hexdigest()[:8]
+
+
 def example_run(run_id: str = RUN_ID, *, created_at: datetime = NOW) -> RunRecord:
     """A run at its very beginning."""
     return RunRecord(
         run_id=run_id,
-        tag="0a1b2c3d",
+        tag=_tag(run_id),
         created_at=created_at,
         config={"provider": "example", "chunk_policy": {"max_requests": 3}, "ratio": 0.7, "schema": None},
         ingest=IngestState(source={"kind": "list", "reference": "rows", "fingerprint": "f00d"}),
@@ -41,7 +49,7 @@ def example_run(run_id: str = RUN_ID, *, created_at: datetime = NOW) -> RunRecor
 def example_segment(run_id: str = RUN_ID, *, number: int = 1) -> ArtifactRecord:
     """The open request segment of a run."""
     return ArtifactRecord(
-        artifact_id=0, run_id=run_id, kind=ArtifactKind.REQUEST, name=f"0a1b2c3d/requests-{number}.jsonl"
+        artifact_id=0, run_id=run_id, kind=ArtifactKind.REQUEST, name=f"{_tag(run_id)}/requests-{number}.jsonl"
     )
 
 
@@ -69,15 +77,15 @@ def example_batch(
     *,
     first: int = 0,
     last: int = 0,
-    batch_key: str = "key-1",
+    batch_key: str | None = None,
     next_due_at: datetime = NOW,
     lease: Lease | None = None,
 ) -> BatchRecord:
-    """An intent on the items `[first, last)`; an empty range for one that holds retries only."""
+    """An intent on the items `[first, last)`, under a key of its own; an empty range for one that holds retries only."""
     return BatchRecord(
         batch_id=0,
         run_id=run_id,
-        batch_key=batch_key,
+        batch_key=f"{next(_batch_keys):032x}" if batch_key is None else batch_key,
         first=first,
         last=last,
         request_count=last - first,
@@ -113,7 +121,7 @@ def example_result(
 
 
 def example_failure(
-    index: int, *, sequence: int, batch_id: int | None = None, error_class: str = ErrorClass.INVALID_OUTPUT
+    index: int, *, sequence: int, batch_id: int | None = None, error_class: str = LineOutcome.INVALID_OUTPUT
 ) -> ResultRow:
     """The final failure of an item."""
     failure = ItemFailure(error_class, "the example failed", code="bad", status_code=400)

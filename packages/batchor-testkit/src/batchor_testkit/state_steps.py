@@ -96,7 +96,7 @@ def claim(
     run_id: str = RUN_ID,
     fresh: int = 0,
     retries: int = 0,
-    batch_key: str = "key-1",
+    batch_key: str | None = None,
     owner: str = "worker-1",
     now: datetime = NOW,
 ) -> BatchRecord:
@@ -163,7 +163,7 @@ def settle(
     unit.runs.save(replace(run, counts=counts, result_sequence=sequence))
 
 
-def abandon(unit: UnitOfWork, batch: BatchRecord, *, batch_key: str, now: datetime = NOW) -> BatchRecord:
+def abandon(unit: UnitOfWork, batch: BatchRecord, *, batch_key: str | None = None, now: datetime = NOW) -> BatchRecord:
     """Give *batch* up for a successor that holds the same requests; the successor, free for anybody."""
     unit.runs.lock(batch.run_id)
     abandoned = replace(batch.moved(BatchEvent.ABANDON), lease=batch.lease.released())

@@ -190,7 +190,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 def _json_problem(error: ValueError | RecursionError) -> str:
     match error:
         case json.JSONDecodeError():
-            problem, remedy = f"{error.msg} at character {error.colno}", "write one JSON object on each line"
+            problem, remedy = f"{error.msg} at character {error.pos + 1}", "write one JSON object on each line"
         case UnicodeDecodeError():
             problem, remedy = f"byte {error.start + 1} is not UTF-8", "save the file as UTF-8"
         case UnicodeEncodeError():

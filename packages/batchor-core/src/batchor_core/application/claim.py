@@ -53,52 +53,51 @@ def new_intent_key(ctx: RunContext) -> str:
     return f"{ctx.services.rng.getrandbits(128):032x}"
 
 
-def _choose(ctx: RunContext, uow: UnitOfWork, run: RunRecord) -> _Claim | None:
+def claim_due_at(ctx: RunContext, run: RunRecord, *, oldest_retry: datetime | None) -> datetime | None:
+    """When the next batch of *run* can be claimed, the past for at once; None: not before something else happens.
+
+    *oldest_retry*: when the first waiting retry is due. Retries ride with fresh items. On their own they wait for
+    those that open batches may yet add, but for one backoff at most.
+    """
+    if not run.is_running or _has_enough_in_hand(ctx, run):
+        return None
+    if _has_fresh_batch(ctx, run):
+        return run.created_at
+    if oldest_retry is None or not run.ingest.complete:
+        return None
+    others_may_come = run.counts.queued_local + run.counts.submitted > 0
+    patience_s = ctx.job.retry_policy.base_backoff_s if others_may_come else 0.0
+    return oldest_retry + timedelta(seconds=patience_s)
+
+
+def _has_enough_in_hand(ctx: RunContext, run: RunRecord) -> bool:
+    """While uploads fail, intents don't pile up."""
+    return run.counts.queued_local >= ctx.services.concurrency * ctx.job.chunk_policy.max_requests
+
+
+def _has_fresh_batch(ctx: RunContext, run: RunRecord) -> bool:
+    """Whether never-claimed items fill a batch, or are the last ones."""
     limits = chunk_limits(ctx)
-    # While uploads fail, intents don't pile up.
-    if not run.is_running or run.counts.queued_local >= ctx.services.concurrency * limits.max_requests:
-        return None
-    takes_fresh = run.counts.pending > 0 and (run.ingest.complete or _fills_a_batch(run, limits))
-    retries = _ripe_retries(ctx, uow, run, rides=takes_fresh, limit=limits.max_requests)
-    room = limits.max_requests + 1 - len(retries)
-    fresh = uow.items.requests(ctx.run_id, first=run.submit_cursor, limit=room) if takes_fresh and room > 0 else ()
-    chunk = plan_chunk([*retries, *fresh], limits)
-    if not chunk.requests:
-        return None
-    number_of_retries = min(len(retries), len(chunk.requests))
-    return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk)
-
-
-def _fills_a_batch(run: RunRecord, limits: ChunkLimits) -> bool:
-    return (
-        run.counts.pending >= limits.max_requests
+    return run.counts.pending > 0 and (
+        run.ingest.complete
+        or run.counts.pending >= limits.max_requests
         or run.pending_bytes >= limits.max_bytes
         or (limits.max_tokens is not None and run.pending_tokens >= limits.max_tokens)
     )
 
 
-def _ripe_retries(ctx: RunContext, uow: UnitOfWork, run: RunRecord, *, rides: bool, limit: int) -> Sequence[RequestRef]:
-    if not run.counts.failed_retryable:
-        return ()
+def _choose(ctx: RunContext, uow: UnitOfWork, run: RunRecord) -> _Claim | None:
+    limits = chunk_limits(ctx)
     now = ctx.now()
-    if not rides and not _retries_go_alone(ctx, uow, run, now):
-        return ()
-    return uow.retries.due(ctx.run_id, now=now, limit=limit)
-
-
-def _retries_go_alone(ctx: RunContext, uow: UnitOfWork, run: RunRecord, now: datetime) -> bool:
-    """Whether due retries are sent though they fill no batch.
-
-    Others may join them while batches are open, so they wait for those, but for one backoff at most.
-    """
-    if not run.ingest.complete:
-        return False
-    oldest = uow.retries.next_due(ctx.run_id)
-    if oldest is None or oldest > now:
-        return False
-    others_may_come = run.counts.queued_local + run.counts.submitted > 0
-    patience = timedelta(seconds=ctx.job.retry_policy.base_backoff_s)
-    return not others_may_come or oldest + patience <= now
+    due_at = claim_due_at(ctx, run, oldest_retry=uow.retries.next_due(ctx.run_id))
+    if due_at is None or due_at > now:
+        return None
+    retries = uow.retries.due(ctx.run_id, now=now, limit=limits.max_requests)
+    room = limits.max_requests + 1 - len(retries) if _has_fresh_batch(ctx, run) else 0
+    fresh = uow.items.requests(ctx.run_id, first=run.submit_cursor, limit=room) if room else ()
+    chunk = plan_chunk([*retries, *fresh], limits)
+    number_of_retries = min(len(retries), len(chunk.requests))
+    return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk)
 
 
 def _intent(ctx: RunContext, run: RunRecord, claim: _Claim) -> BatchRecord:

@@ -186,7 +186,7 @@ def _settle(
         artifact_id=artifact_id,
         policy=ctx.job.retry_policy,
         now=ctx.now(),
-        jitter=ctx.services.rng.random,
+        jitter=ctx.services.rng.random(),
     )
     outcome = settle(lines, members, terms=terms, sequence=run.result_sequence)
     uow.results.append(ctx.run_id, outcome.results)

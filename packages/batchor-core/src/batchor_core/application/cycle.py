@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from batchor_core.application.claim import claim_next
+from batchor_core.application.claim import claim_due_at, claim_next
 from batchor_core.application.collect import collect
 from batchor_core.application.context import RunContext, logger
 from batchor_core.application.ingest import Ingestion, IngestStep
@@ -52,22 +52,27 @@ class Cycle:
         self._ingestion = ingestion
 
     def run_once(self) -> CycleReport:
-        """One cycle. A paused or finished run is left alone."""
-        ctx = self._ctx
-        run = self._read_run()
-        if not run.is_running:
-            return CycleReport(run)
-        ingested = IngestStep() if self._ingestion is None else self._ingestion.step()
-        due = self._lease_due()
-        claimed = self._claim(room=ctx.services.concurrency - len(due))
+        """One cycle. A paused or finished run is left alone, and an idle one costs a read."""
+        agenda = self._look_up()
+        if not agenda.run.is_running:
+            return CycleReport(agenda.run)
+        ingested = self._ingest()
+        if ingested.ingested or ingested.complete:
+            agenda = self._look_up()
+        now = self._ctx.now()
+        due = self._lease_due() if _is_due(agenda.batch_due_at, now) else []
+        claimed = (
+            self._claim(room=self._ctx.services.concurrency - len(due)) if _is_due(agenda.claim_due_at, now) else []
+        )
         self._step_all([*due, *claimed])
-        run = self._read_run()
+        if due or claimed:
+            agenda = self._look_up()
         return CycleReport(
-            run,
+            agenda.run,
             ingested=ingested.ingested,
             claimed=len(claimed),
             stepped=len(due),
-            next_due_at=self._next_due(ingested.held_until),
+            next_due_at=agenda.next_due_at(ingested.held_until),
         )
 
     def close(self) -> None:
@@ -75,9 +80,21 @@ class Cycle:
         if self._ingestion is not None:
             self._ingestion.close()
 
-    def _read_run(self) -> RunRecord:
-        with self._ctx.store.reading() as uow:
-            return uow.runs.get(self._ctx.run_id)
+    def _look_up(self) -> "_Agenda":
+        ctx = self._ctx
+        with ctx.store.reading() as uow:
+            run = uow.runs.get(ctx.run_id)
+            batches = [_due_at(batch) for batch in uow.batches.open_batches(ctx.run_id)]
+            oldest_retry = uow.retries.next_due(ctx.run_id) if run.counts.failed_retryable else None
+        return _Agenda(run, min(batches, default=None), claim_due_at(ctx, run, oldest_retry=oldest_retry))
+
+    def _ingest(self) -> IngestStep:
+        if self._ingestion is None:
+            return IngestStep()
+        step = self._ingestion.step()
+        if step.complete:
+            self._ingestion = None
+        return step
 
     def _lease_due(self) -> list[BatchRecord]:
         ctx = self._ctx
@@ -135,11 +152,22 @@ class Cycle:
             case _:
                 assert_never(batch.state)
 
-    def _next_due(self, held_until: datetime | None) -> datetime | None:
-        with self._ctx.store.reading() as uow:
-            moments = [_due_at(batch) for batch in uow.batches.open_batches(self._ctx.run_id)]
-            retry_due = uow.retries.next_due(self._ctx.run_id)
-        return min([moment for moment in (*moments, retry_due, held_until) if moment is not None], default=None)
+
+@dataclass(frozen=True, slots=True)
+class _Agenda:
+    """A run, and when there is something to do for it; None: not before something else happens."""
+
+    run: RunRecord
+    batch_due_at: datetime | None
+    claim_due_at: datetime | None
+
+    def next_due_at(self, held_until: datetime | None) -> datetime | None:
+        moments = (self.batch_due_at, self.claim_due_at, held_until)
+        return min([moment for moment in moments if moment is not None], default=None)
+
+
+def _is_due(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
 
 
 def _due_at(batch: BatchRecord) -> datetime:

@@ -1,1 +1,4 @@
-from batchor_core.adapters.iterable_source import IterableItemSource as IterableItemSource, as_checkpointed as as_checkpointed
+from batchor_core.adapters.iterable_source import (
+    IterableItemSource as IterableItemSource,
+    as_checkpointed as as_checkpointed,
+)

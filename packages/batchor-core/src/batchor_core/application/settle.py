@@ -1,6 +1,6 @@
 """Settle: output lines become results and retries, and the counters move with them. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -24,7 +24,8 @@ class Terms:
     """Where the lines lie; None for items without a line."""
     policy: RetryPolicy
     now: datetime
-    jitter: Callable[[], float]
+    jitter: float
+    """One for all: items that fail together come back together, in one batch."""
 
 
 @dataclass(slots=True)
@@ -122,7 +123,7 @@ def _settle_one(outcome: Settlement, placed: PlacedLine, member: Member, *, term
 
 def _retry(placed: PlacedLine, tries: Tries, terms: Terms) -> RetryRow:
     line = placed.line
-    not_before = retry_at(terms.now, tries, terms.policy, jitter=terms.jitter(), retry_after_s=line.retry_after_s)
+    not_before = retry_at(terms.now, tries, terms.policy, jitter=terms.jitter, retry_after_s=line.retry_after_s)
     return RetryRow(placed.item_index, tries.attempts_used, tries.deferrals, not_before, line.outcome.value)
 
 

@@ -1,0 +1,43 @@
+# The project's chores. Run them as `uv run just NAME`; plain `uv run just` lists them.
+
+_list:
+    @just --list --unsorted
+
+# Everything that must be green: format, lint, types, import contracts, docs, tests
+check: format-check lint types imports docs test
+
+# Rewrite the sources in the one format
+format:
+    ruff format
+    ruff check --fix-only --exit-zero
+
+format-check:
+    ruff format --check
+
+lint:
+    ruff check
+
+types:
+    ty check
+    mypy
+
+# Who may import whom
+imports:
+    lint-imports
+
+# Build the documentation; a broken link or reference fails
+docs:
+    mkdocs build --strict --quiet
+
+# Run the tests, all or those that are named
+test *ARGS:
+    pytest {{ ARGS }}
+
+# The core's tests with nothing but batchor-core and pytest installed
+test-core-alone:
+    uv run --isolated --exact --no-dev --package batchor-core --with 'pytest>=9' \
+        pytest -c packages/batchor-core/pytest.ini packages/batchor-core/tests
+
+# Build all wheels into dist/
+wheels:
+    uv build --all-packages --wheel --out-dir dist

@@ -1,0 +1,323 @@
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchor_core.adapters.jsonl_source import JsonlItemSource
+from batchor_core.domain.item import BatchItem
+from batchor_core.errors import InvalidItemError, SourceError, SourceRowError
+from batchor_core.json_types import JsonValue
+
+GOOD = b'{"id":"a"}\n'
+MIB = 1 << 20
+USES: list[Callable[[JsonlItemSource[Any]], object]] = [
+    lambda source: source.identity(),
+    lambda source: source.open(None),
+    list,
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "items.jsonl"
+
+
+def source_of(path: Path, content: bytes | None = None, **options: Any) -> JsonlItemSource[Any]:
+    if content is not None:
+        path.write_bytes(content)
+    given: dict[str, Any] = {"item_id_from_row": lambda row: row["id"], "payload_from_row": lambda row: row} | options
+    return JsonlItemSource(path, **given)
+
+
+def ids(path: Path, content: bytes) -> list[str]:
+    return [item.item_id for item in source_of(path, content)]
+
+
+def checkpoint_behind(source: JsonlItemSource[Any], count: int) -> JsonValue:
+    with closing(source.open(None)) as cursor:
+        assert len(list(islice(cursor, count))) == count
+        return cursor.checkpoint()
+
+
+def ids_behind(source: JsonlItemSource[Any], checkpoint: JsonValue) -> list[str]:
+    with closing(source.open(checkpoint)) as cursor:
+        return [item.item_id for item in cursor]
+
+
+def line_of(item_id: object) -> bytes:
+    return json.dumps({"id": item_id}, ensure_ascii=False).encode() + b"\n"
+
+
+def test_a_row_becomes_an_item(path: Path) -> None:
+    source = JsonlItemSource(
+        path,
+        item_id_from_row=lambda row: str(row["id"]),
+        payload_from_row=lambda row: row["text"],
+        metadata_from_row=lambda row: {"n": row["n"]},
+    )
+    path.write_bytes(b'{"id": 7, "text": "hello", "n": 1}\n')
+    assert list(source) == [BatchItem("7", "hello", {"n": 1})]
+
+
+# What is read
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'{"id":"a"}\n{"id":"b"}\n', id="plain"),
+        pytest.param(b'{"id":"a"}\n{"id":"b"}', id="no final newline"),
+        pytest.param(b'{"id":"a"}\r\n{"id":"b"}\r\n', id="carriage returns"),
+        pytest.param(b'\xef\xbb\xbf{"id":"a"}\n{"id":"b"}\n', id="byte order mark"),
+        pytest.param(b'\n  \n{"id":"a"}\n\r\n\t\n{"id":"b"}\n\n\n', id="blank lines"),
+        pytest.param(b'  {"id":"a"}  \n\t{"id":"b"}\n', id="spaces around"),
+    ],
+)
+def test_two_rows_are_read(path: Path, content: bytes) -> None:
+    assert ids(path, content) == ["a", "b"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n", b"\r\n\r\n"])
+def test_a_file_without_rows_has_no_items(path: Path, content: bytes) -> None:
+    assert ids(path, content) == []
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_other_line_separators_stay_inside_of_a_line(path: Path, separator: str) -> None:
+    assert ids(path, line_of(f"a{separator}b")) == [f"a{separator}b"]
+
+
+@pytest.mark.parametrize("item_id", ["a/b", "../..", "'\"`", "🙂", "עברית", "\u202eabc", "a\nb", "x" * 10_000])
+def test_any_text_is_an_id(path: Path, item_id: str) -> None:
+    assert ids(path, line_of(item_id)) == [item_id]
+
+
+def test_escaped_surrogate_pairs_are_text(path: Path) -> None:
+    assert ids(path, b'{"id":"\\ud83d\\ude42"}\n') == ["🙂"]
+
+
+def test_the_last_of_two_equal_keys_counts(path: Path) -> None:
+    assert ids(path, b'{"id":"a","id":"b"}\n') == ["b"]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        pytest.param(b'{"id":', "Expecting value at character 8; write one JSON object on each line", id="half a row"),
+        pytest.param(b"id,text", "Expecting value at character 1", id="CSV"),
+        pytest.param(b'{"id":"a"} {"id":"b"}', "Extra data", id="two objects"),
+        pytest.param(b'[{"id":"a"}]', "holds a list; write one JSON object on each line", id="array"),
+        pytest.param(b'"a"', "holds a str", id="string"),
+        pytest.param(b"null", "holds a NoneType", id="null"),
+        pytest.param(b'{"id":"a","x":NaN}', "NaN is no JSON number", id="NaN"),
+        pytest.param(b'{"id":"a","x":[-Infinity]}', "-Infinity is no JSON number", id="infinity"),
+        pytest.param(b'{"id":"\xff"}', "byte 8 is not UTF-8; save the file as UTF-8", id="invalid UTF-8"),
+        pytest.param(b'{"id":"\xed\xa0\x80"}', "is not UTF-8", id="encoded surrogate"),
+        pytest.param('{"id":"a"}'.encode("utf-16"), "byte 1 is not UTF-8", id="UTF-16"),
+        pytest.param(b'{"id":"a","x":"\\ud800"}', "half of a surrogate pair", id="lone surrogate"),
+        pytest.param(b'{"id":"a","\\uDC00":1}', "half of a surrogate pair", id="lone surrogate in a key"),
+        pytest.param(b"[" * 200_000, "nested too deeply", id="nesting"),
+        pytest.param(b'{"id":' + b"9" * 5_000 + b"}", "is not a row of JSON: Exceeds the limit", id="huge number"),
+        pytest.param(b'{"id":"a\x00"}', "Invalid control character", id="raw NUL"),
+        pytest.param(
+            b'{"id":"' + b"x" * 4 * MIB + b'"}', "longer than 4194304 bytes; shorten it, or raise", id="4 MiB"
+        ),
+    ],
+)
+def test_a_bad_line_is_named_with_its_fault(path: Path, line: bytes, problem: str) -> None:
+    source = source_of(path, GOOD + line + b"\n" + GOOD)
+    with pytest.raises(SourceRowError, match=rf"items\.jsonl, line 2: .*{problem}") as caught:
+        list(source)
+    assert (caught.value.reference, caught.value.line) == (str(path), 2)
+
+
+def test_rows_before_a_bad_line_are_read(path: Path) -> None:
+    rows = iter(source_of(path, b'{"id":"a"}\n{"id":"b"}\n{bad\n{"id":"c"}\n'))
+    assert [item.item_id for item in islice(rows, 2)] == ["a", "b"]
+    with pytest.raises(SourceRowError, match="line 3"):
+        next(rows)
+
+
+def test_a_refused_row_is_not_passed_over(path: Path) -> None:
+    with closing(source_of(path, b'{"id":"a"}\n{bad\n{"id":"c"}\n').open(None)) as cursor:
+        for _ in range(2):
+            with pytest.raises(SourceRowError, match="line 2"):
+                list(cursor)
+
+
+def test_a_corrected_row_is_read_from_the_checkpoint_before_it(path: Path) -> None:
+    source = source_of(path, b'{"id":"a"}\n{bad\n{"id":"c"}\n')
+    with closing(source.open(None)) as cursor:
+        with pytest.raises(SourceRowError):
+            list(cursor)
+        checkpoint = cursor.checkpoint()
+    path.write_bytes(b'{"id":"a"}\n{"id":"b"}\n{"id":"c"}\n')
+    assert ids_behind(source, checkpoint) == ["b", "c"]
+
+
+@pytest.mark.parametrize("item_id", [7, 1.5, None, True, ["a"], {"a": 1}, "", "a\0b", "x" * 10_001])
+def test_an_unusable_id_is_named_by_file_and_line(path: Path, item_id: object) -> None:
+    source = source_of(path, GOOD + b"\n" + json.dumps({"id": item_id}).encode())
+    with pytest.raises(InvalidItemError, match=r"items\.jsonl, line 3: the item id .*;"):
+        list(source)
+
+
+def test_a_missing_key_names_the_keys_of_the_row(path: Path) -> None:
+    source = source_of(path, b'{"ID":"a","text":"x"}\n')
+    with pytest.raises(
+        SourceRowError, match=r"line 1: .* raised KeyError: 'id'; keys of the row: 'ID', 'text'; correct"
+    ):
+        list(source)
+
+
+@pytest.mark.parametrize("function", ["item_id_from_row", "payload_from_row", "metadata_from_row"])
+def test_a_function_that_raises_is_told_with_the_line(path: Path, function: str) -> None:
+    def divide(row: dict[str, Any]) -> Any:
+        return 1 / 0
+
+    with pytest.raises(SourceRowError, match=r"line 1: .* raised ZeroDivisionError: division by zero; .*correct"):
+        list(source_of(path, GOOD, **{function: divide}))
+
+
+def test_a_row_of_many_long_keys_gives_a_short_message(path: Path) -> None:
+    row = {f"{n}{'k' * 1_000}": n for n in range(1_000)}
+    with pytest.raises(SourceRowError) as caught:
+        list(source_of(path, json.dumps(row).encode()))
+    assert len(str(caught.value)) < 700 + len(str(path))
+
+
+@pytest.mark.parametrize("use", USES, ids=["identity", "open", "iterate"])
+def test_a_missing_file_is_told(path: Path, use: Any) -> None:
+    with pytest.raises(SourceError, match=r"there is no file .*; correct the path"):
+        use(source_of(path))
+
+
+@pytest.mark.parametrize("use", USES, ids=["identity", "open", "iterate"])
+def test_a_directory_is_told(tmp_path: Path, use: Any) -> None:
+    with pytest.raises(SourceError, match="is a directory; give the path of a file"):
+        use(source_of(tmp_path))
+
+
+# Large rows
+
+
+def test_a_row_of_60_mb_is_refused_by_default(path: Path) -> None:
+    source = source_of(path, GOOD + large_row(60_000_000))
+    with pytest.raises(SourceRowError, match="line 2: is longer than 4194304 bytes"):
+        list(source)
+
+
+def test_a_row_of_60_mb_is_read_with_a_higher_limit(path: Path) -> None:
+    source = source_of(path, GOOD + large_row(60_000_000), max_line_bytes=64 * MIB)
+    assert [len(item.payload.get("text", "")) for item in source] == [0, 60_000_000]
+
+
+def large_row(size: int) -> bytes:
+    return b'{"id":"large","text":"' + b"x" * size + b'"}\n'
+
+
+def test_a_line_of_exactly_the_limit_is_read(path: Path) -> None:
+    assert len(list(source_of(path, GOOD, max_line_bytes=len(GOOD)))) == 1
+
+
+def test_a_line_of_one_byte_more_is_refused(path: Path) -> None:
+    with pytest.raises(SourceRowError, match="longer than 10 bytes"):
+        list(source_of(path, GOOD, max_line_bytes=len(GOOD) - 1))
+
+
+REFUSE_A_LARGE_ROW = """
+import resource, sys, time
+from batchor_core.adapters.jsonl_source import JsonlItemSource
+from batchor_core.errors import SourceRowError
+
+source = JsonlItemSource(sys.argv[1], item_id_from_row=lambda row: row["id"], payload_from_row=lambda row: row)
+rss_before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+source.identity()
+try:
+    list(source)
+except SourceRowError:
+    seconds = time.perf_counter() - began
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - rss_before, seconds)
+"""
+
+
+def test_a_row_of_210_mb_is_refused_quickly_and_in_little_memory(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b'{"id":"large","text":"')
+        for _ in range(210):
+            file.write(b"x" * 1_000_000)
+        file.write(b'"}\n')
+    child = subprocess.run(
+        [sys.executable, "-c", REFUSE_A_LARGE_ROW, str(path)], capture_output=True, text=True, check=True
+    )
+    path.unlink()
+    extra_kib, seconds = child.stdout.split()
+    assert int(extra_kib) < 50_000
+    assert float(seconds) < 2
+
+
+# Checkpoints and identity
+
+
+def test_reading_on_begins_behind_the_last_item(path: Path) -> None:
+    source = source_of(path, b'\xef\xbb\xbf{"id":"a"}\r\n\r\n{"id":"b"}\r\n{"id":"c"}')
+    checkpoint = json.loads(json.dumps(checkpoint_behind(source, 2)))
+    assert ids_behind(source, checkpoint) == ["c"]
+
+
+def test_reading_on_tells_line_numbers_of_the_whole_file(path: Path) -> None:
+    source = source_of(path, GOOD * 5 + b"{bad\n")
+    with pytest.raises(SourceRowError, match="line 6"):
+        ids_behind(source, checkpoint_behind(source, 3))
+
+
+@pytest.mark.parametrize("content", [b"", GOOD, GOOD * 2 + b'{"id":"longer rows"}\n' * 5, b"x" * 100])
+def test_a_file_that_no_longer_fits_the_checkpoint_is_refused(path: Path, content: bytes) -> None:
+    source = source_of(path, GOOD * 3)
+    checkpoint = checkpoint_behind(source, 3)
+    path.write_bytes(content)
+    with pytest.raises(
+        SourceError, match=r"byte 33, where the run stopped reading, is not the end of a line; .*restore it"
+    ):
+        source.open(checkpoint)
+
+
+@pytest.mark.parametrize("checkpoint", ["text", {"offset": -1, "line": 0}, {"offset": 1.5, "line": 1}, {"offset": 0}])
+def test_a_damaged_checkpoint_is_refused(path: Path, checkpoint: JsonValue) -> None:
+    with pytest.raises(SourceError, match="is no checkpoint of a JSONL source"):
+        source_of(path, GOOD).open(checkpoint)
+
+
+def test_the_identity_names_the_absolute_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_bytes(GOOD)
+    monkeypatch.chdir(path.parent)
+    assert source_of(Path("items.jsonl")).identity() == source_of(path).identity()
+    assert source_of(path).identity().reference == str(path)
+
+
+def test_the_identity_does_not_depend_on_the_time_of_the_last_change(path: Path) -> None:
+    source = source_of(path, GOOD)
+    before = source.identity()
+    path.touch()
+    assert source.identity() == before
+
+
+def test_the_fingerprint_changes_with_the_content(path: Path) -> None:
+    before = source_of(path, GOOD).identity()
+    assert source_of(path, GOOD.replace(b"a", b"b")).identity().fingerprint != before.fingerprint
+
+
+def test_a_copy_of_the_file_has_the_same_fingerprint(path: Path, tmp_path: Path) -> None:
+    before = source_of(path, GOOD).identity()
+    copy = Path(shutil.copy(path, tmp_path / "copy.jsonl"))
+    assert source_of(copy).identity().fingerprint == before.fingerprint
