@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchor_core.adapters.iterable_source import IterableItemSource, as_checkpointed
+from batchor_core.application.iterable_source import IterableItemSource, as_checkpointed
 from batchor_core.domain.item import BatchItem
 from batchor_core.errors import InvalidItemError, SourceError
 from batchor_core.json_types import JsonValue

@@ -1,7 +1,7 @@
 import pytest
 
 from batchor_core.adapters.memory_artifacts import MemoryArtifactStore
-from batchor_core.errors import ArtifactError, ArtifactNotFoundError
+from batchor_core.errors import ArtifactError, ArtifactNotFoundError, LeaseLostError
 
 
 @pytest.fixture
@@ -40,7 +40,10 @@ def test_a_writer_that_was_replaced_no_longer_reaches_the_object(store: MemoryAr
         with store.append("run/a", at=4) as successor:
             successor.write(b"two,")
             asleep.write(b"late,")
+            with pytest.raises(LeaseLostError, match="artifact 'run/a' was lost to another worker"):
+                asleep.sync()
             successor.write(b"three")
+            assert successor.sync() == 13
     assert store.read("run/a", offset=0, length=store.size("run/a")) == b"one,two,three"
 
 

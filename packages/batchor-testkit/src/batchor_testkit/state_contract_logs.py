@@ -134,6 +134,7 @@ class EventLogContract(StateContract):
         with store.reading() as unit:
             while page := unit.events.read(RUN_ID, after=seen[-1][0] if seen else 0, limit=3):
                 assert len(page) <= 3
+                assert all(pair not in seen for pair in page), "a page repeats events of the page before"
                 seen += page
         assert [event.data["number"] for _, event in seen] == list(range(7))
         assert {event.run_id for _, event in seen} == {RUN_ID}

@@ -136,6 +136,7 @@ class ResultStoreContract(StateContract):
             _append(store, *in_sequence(rows, after=place))
         seen: list[StoredResult] = []
         while page := _by_sequence(store, after=seen[-1].row.sequence if seen else 0, limit=3):
+            assert not set(seen) & set(page), "a page repeats results of the page before"
             seen += page
         assert [stored.row.sequence for stored in seen] == list(range(1, 21))
         assert sorted(_indexes(seen)) == list(range(20))

@@ -37,6 +37,7 @@ def _page_through(store: StateStore, *, limit: int) -> list[str]:
     with store.reading() as unit:
         while page := unit.runs.page(before=seen[-1] if seen else None, limit=limit):
             assert len(page) <= limit
+            assert not set(seen) & {run.run_id for run in page}, "a page repeats runs of the page before"
             seen += [run.run_id for run in page]
     return seen
 

@@ -90,6 +90,7 @@ def _lease_all(store: StateStore, owner: str) -> list[BatchRecord]:
             taken = unit.batches.lease_due(run_id=RUN_ID, owner=owner, now=NOW, ttl=LEASE_TTL, limit=3)
         if not taken:
             return mine
+        assert not {batch.batch_id for batch in mine} & {batch.batch_id for batch in taken}, "taken twice by one owner"
         mine += taken
 
 

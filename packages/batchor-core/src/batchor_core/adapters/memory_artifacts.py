@@ -8,7 +8,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from batchor_core.domain.artifact_name import check_artifact_name
-from batchor_core.errors import ArtifactError, ArtifactNotFoundError
+from batchor_core.errors import ArtifactError, ArtifactNotFoundError, LeaseLostError
 from batchor_core.ports.artifacts import ArtifactWriter
 
 _PLACE = "memory"
@@ -21,6 +21,7 @@ class _Object:
 
     content: bytearray = field(default_factory=bytearray)
     being_written: bool = False
+    replaced: bool = False
     lock: Lock = field(default_factory=Lock)
 
     def write(self, data: bytes) -> int:
@@ -39,13 +40,16 @@ class _Object:
 
 
 class _Writer:
-    def __init__(self, target: _Object) -> None:
+    def __init__(self, target: _Object, name: str) -> None:
         self._target = target
+        self._name = name
 
     def write(self, data: bytes, /) -> int:
         return self._target.write(data)
 
     def sync(self) -> int:
+        if self._target.replaced:
+            raise LeaseLostError(f"artifact {self._name!r}")
         return self._target.size()
 
 
@@ -87,7 +91,7 @@ class MemoryArtifactStore:
     def append(self, name: str, *, at: int) -> Generator[ArtifactWriter]:
         target = self._cut_back(check_artifact_name(name), at)
         try:
-            yield _Writer(target)
+            yield _Writer(target, name)
         finally:
             target.being_written = False
 
@@ -95,9 +99,9 @@ class MemoryArtifactStore:
     def create(self, name: str) -> Generator[ArtifactWriter]:
         check_artifact_name(name)
         target = _Object()
-        yield _Writer(target)
+        yield _Writer(target, name)
         with self._lock:
-            self._objects[name] = target
+            self._name(target, name)
 
     def open(self, name: str) -> BinaryIO:
         return io.BufferedReader(_Reader(self._find(name)), _READ_BUFFER_BYTES)
@@ -122,7 +126,8 @@ class MemoryArtifactStore:
     def delete(self, name: str) -> None:
         check_artifact_name(name)
         with self._lock:
-            self._objects.pop(name, None)
+            if (former := self._objects.pop(name, None)) is not None:
+                former.replaced = True
 
     def _find(self, name: str) -> _Object:
         check_artifact_name(name)
@@ -146,5 +151,11 @@ class MemoryArtifactStore:
             with found.lock:
                 del found.content[at:]
             found.being_written = True
-            self._objects[name] = found
+            self._name(found, name)
             return found
+
+    def _name(self, target: _Object, name: str) -> None:
+        former = self._objects.get(name)
+        if former is not None and former is not target:
+            former.replaced = True
+        self._objects[name] = target

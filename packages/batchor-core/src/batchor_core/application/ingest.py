@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from batchor_core.application.context import RunContext
-from batchor_core.application.segment import OpenSegment, segment_record
+from batchor_core.application.segment import OpenSegment, sealed_as_committed, segment_record
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts
 from batchor_core.domain.item_checks import check_item
@@ -18,7 +18,7 @@ from batchor_core.failpoints import around
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.provider import RequestCodec, TokenCounter
 from batchor_core.ports.sources import CheckpointedItemSource, SourceCursor
-from batchor_core.ports.state import ItemRow, UnitOfWork
+from batchor_core.ports.state import ArtifactRecord, ItemRow, UnitOfWork
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Ingestion:
 
     Each step makes one slice durable: first the segment's bytes, then one transaction with the
     items, the counters and the source's checkpoint. A crash in between leaves bytes that nothing
-    names; the next worker cuts them off and reads on from the checkpoint.
+    names; the next worker begins a segment of its own and reads on from the checkpoint.
     """
 
     def __init__(
@@ -114,11 +114,19 @@ class Ingestion:
             segments = [] if segment_id is None else uow.artifacts.get([segment_id])
         self._fence = lease.fence
         self._next_index = run.ingest.next_index
-        if segments:
-            self._segment = OpenSegment(ctx.artifacts, segments[0])
+        for left_open in segments:
+            self._seal(left_open)
         self._cursor = self._source.open(run.ingest.checkpoint)
         self._rows = iter(self._cursor)
         return None
+
+    def _seal(self, left_open: ArtifactRecord) -> None:
+        """Close a former worker's segment for good."""
+        sealed = sealed_as_committed(self._ctx.artifacts, left_open)
+        with around("ingest.seal_segment"), self._ctx.store.transaction() as uow:
+            run = self._locked(uow)
+            uow.artifacts.save(sealed)
+            uow.runs.save(replace(run, ingest=replace(run.ingest, segment_id=None)))
 
     def _read_slice(self) -> _Slice:
         bounds = self._ctx.services.slices
@@ -183,7 +191,8 @@ class Ingestion:
         ctx = self._ctx
         with around("ingest.open_segment"), ctx.store.transaction() as uow:
             run = self._locked(uow)
-            record = uow.artifacts.add(segment_record(ctx.run_id, ctx.tag, first_index=index))
+            fence = run.ingest.lease.fence
+            record = uow.artifacts.add(segment_record(ctx.run_id, ctx.tag, first_index=index, fence=fence))
             uow.runs.save(replace(run, ingest=replace(run.ingest, segment_id=record.artifact_id)))
         self._segment = OpenSegment(ctx.artifacts, record)
         return self._segment

@@ -34,7 +34,7 @@ def input_file(ctx: RunContext, batch: BatchRecord) -> Generator[BinaryIO]:
     with ctx.store.reading() as uow:
         spans = _spans(batch_requests(uow, batch))
         segments = {record.artifact_id: record for record in uow.artifacts.get({span.segment_id for span in spans})}
-    whole = _whole_segment(spans, segments)
+    whole = _whole_segment(ctx.artifacts, spans, segments)
     if whole is not None:
         with ctx.artifacts.open(whole.name) as content:
             yield content
@@ -58,13 +58,16 @@ def _spans(requests: Iterable[RequestRef]) -> list[_Span]:
     return spans
 
 
-def _whole_segment(spans: Sequence[_Span], segments: dict[int, ArtifactRecord]) -> ArtifactRecord | None:
+def _whole_segment(
+    artifacts: ArtifactStore, spans: Sequence[_Span], segments: dict[int, ArtifactRecord]
+) -> ArtifactRecord | None:
+    """The segment that is just the input file, if one is. The object of one that a crash ended may be longer."""
     if len(spans) != 1:
         return None
     span = spans[0]
     record = segments[span.segment_id]
-    is_whole = record.sha256 is not None and span.offset == 0 and span.length == record.size_bytes
-    return record if is_whole else None
+    is_whole = record.state == "complete" and span.offset == 0 and span.length == record.size_bytes
+    return record if is_whole and artifacts.size(record.name) == record.size_bytes else None
 
 
 def _copy(artifacts: ArtifactStore, name: str, span: _Span, target: BinaryIO) -> None:

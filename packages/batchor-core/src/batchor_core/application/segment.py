@@ -12,18 +12,19 @@ _READ_BYTES = 1 << 20
 
 
 class OpenSegment:
-    """The segment that ingestion is writing, hashed as it grows.
+    """The segment that one holder of the ingestion lease is writing, hashed as it grows.
 
-    It is opened at its last committed length: what a dead process wrote behind that is cut off.
+    No other worker ever writes to it: whoever takes the ingestion over seals it as far as it is
+    committed, and begins a segment of its own. So a worker that wakes up late can harm nothing.
     """
 
     def __init__(self, artifacts: ArtifactStore, record: ArtifactRecord) -> None:
         self.record = record
-        self._sha256 = _hash_of_prefix(artifacts, record)
+        self._sha256 = hashlib.sha256()
         self._stack = ExitStack()
-        self._writer = self._stack.enter_context(artifacts.append(record.name, at=record.size_bytes))
-        self.size_bytes = record.size_bytes
-        self.lines = record.lines
+        self._writer = self._stack.enter_context(artifacts.append(record.name, at=0))
+        self.size_bytes = 0
+        self.lines = 0
 
     def write(self, line: bytes) -> int:
         """Append one request line; the byte offset at which it begins."""
@@ -50,15 +51,16 @@ class OpenSegment:
         self._stack.close()
 
 
-def segment_record(run_id: str, tag: str, *, first_index: int) -> ArtifactRecord:
-    """The record of a new segment that begins with the item of *first_index*."""
-    name = f"{tag}/requests-{first_index:010d}.jsonl"
+def segment_record(run_id: str, tag: str, *, first_index: int, fence: int) -> ArtifactRecord:
+    """The record of a new segment that begins with the item of *first_index*, written under the lease's *fence*."""
+    name = f"{tag}/requests-{first_index:010d}-{fence}.jsonl"
     return ArtifactRecord(artifact_id=0, run_id=run_id, kind=ArtifactKind.REQUEST, name=name)
 
 
-def _hash_of_prefix(artifacts: ArtifactStore, record: ArtifactRecord) -> "hashlib._Hash":
+def sealed_as_committed(artifacts: ArtifactStore, record: ArtifactRecord) -> ArtifactRecord:
+    """A dead worker's segment, sealed at its last committed length; the object may be longer."""
     sha256 = hashlib.sha256()
     for offset in range(0, record.size_bytes, _READ_BYTES):
         length = min(_READ_BYTES, record.size_bytes - offset)
         sha256.update(artifacts.read(record.name, offset=offset, length=length))
-    return sha256
+    return replace(record, sha256=sha256.hexdigest(), state="complete")
