@@ -72,8 +72,7 @@ def test_what_is_unset_is_not_stored() -> None:
         "base_url": "https://api.openai.com/v1",
         "endpoint": "/v1/responses",
         "completion_window": "24h",
-        "request_timeout_s": 120.0,
-        "poll_interval_s": 30.0,
+        "operation": {"poll_interval_s": 30.0, "request_timeout_s": 120.0},
     }
 
 

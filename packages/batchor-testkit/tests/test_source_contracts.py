@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from batchor_core.application.iterable_source import IterableItemSource
 from batchor_core.adapters.jsonl_source import JsonlItemSource
+from batchor_core.application.iterable_source import IterableItemSource
 from batchor_core.domain.item import BatchItem
 from batchor_testkit.source_contract import CheckpointedSourceContract
 

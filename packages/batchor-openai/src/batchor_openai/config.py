@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from batchor_core.domain.capacity import EnqueueLimits
+from batchor_core.domain.job import OPERATION
 from batchor_core.errors import ConfigurationError, MissingCredentialsError
 from batchor_core.json_types import JsonObject
 from batchor_openai.base_url import base_url_to_store, check_base_url, resolve_base_url
@@ -102,9 +103,10 @@ class OpenAIProviderConfig:
         """Everything but the key, as JSON; `config_from_stored` reads it back.
 
         Equal configurations give equal JSON, also across versions: what is unset is left out. Every server on this
-        machine counts as the same `base_url`, whatever its port.
+        machine counts as the same `base_url`, whatever its port. Timeouts and intervals may differ between processes.
         """
-        stored: dict[str, Any] = {name: getattr(self, name) for name in STORED_FIELDS}
+        stored: dict[str, Any] = {name: getattr(self, name) for name in STORED_FIELDS - OPERATION_FIELDS}
+        stored[OPERATION] = {name: getattr(self, name) for name in sorted(OPERATION_FIELDS)}
         stored["base_url"] = base_url_to_store(self.resolved_base_url)
         stored["organization"] = self.resolved_organization
         stored["project"] = self.resolved_project
@@ -115,6 +117,7 @@ class OpenAIProviderConfig:
         return _without_none(stored)
 
 
+OPERATION_FIELDS = frozenset({"poll_interval_s", "request_timeout_s"})
 STORED_FIELDS = frozenset(field.name for field in fields(OpenAIProviderConfig)) - {"api_key"}
 
 

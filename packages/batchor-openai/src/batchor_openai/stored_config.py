@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from batchor_core.domain.job import OPERATION
 from batchor_core.errors import ConfigurationError
 from batchor_core.json_types import JsonObject
 from batchor_openai.base_url import base_url_from_stored
@@ -18,6 +19,7 @@ def config_from_stored(stored: JsonObject) -> OpenAIProviderConfig:
     """
     # A copy as plain JSON: what a store hands out may be any kind of mapping.
     values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(dict(stored)), type=dict[str, Any])
+    values.update(values.pop(OPERATION, {}))
     _check_names(values)
     values["base_url"] = base_url_from_stored(values["base_url"])
     if "enqueue_limits" in values:

@@ -4,17 +4,18 @@ The server outlives runners, as a real one does, and its ledger is the judge of 
 lines are `{"id": custom_id, "prompt": …}` and `{"id": custom_id, "text": …}`.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from batchor_core.domain.batch import LineFault, RemoteBatch
 from batchor_core.domain.capacity import EnqueueLimits
 from batchor_core.domain.item import PromptParts
-from batchor_core.domain.job import OutputSchema
+from batchor_core.domain.job import OPERATION, OutputSchema
 from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
 from batchor_core.errors import ProviderRefusedError, RefusalConsequence, RequestEncodingError
 from batchor_core.json_types import JsonObject
@@ -43,7 +44,7 @@ class FakeProviderConfig:
         return "fake"
 
     def to_stored(self) -> JsonObject:
-        return {"model": self.model, "poll_interval_s": self.poll_interval_s}
+        return {"model": self.model, OPERATION: {"poll_interval_s": self.poll_interval_s}}
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class FakeServer:
         return replace(batch, provider_status=self.final_status, ended=True, output_file_id=output_file_id)
 
     def _answers(self, batch_id: str, content: bytes) -> bytes:
-        lines = []
+        lines: list[bytes] = []
         for line in content.splitlines():
             request = json.loads(line)
             fields = self.answer(request["prompt"])
@@ -90,12 +91,12 @@ class FakeServer:
                 self.ledger.append((batch_id, request["id"]))
                 lines.append(json.dumps({"id": request["id"], **fields}).encode() + b"\n")
         # Shuffled, as a real provider's are: the order says nothing.
-        return b"".join(sorted(lines, key=hash_of_line))
+        return b"".join(sorted(lines, key=shuffling_key))
 
 
-def hash_of_line(line: bytes) -> int:
-    """An order that is not the input's and the same in every process."""
-    return sum(byte * (position + 7) for position, byte in enumerate(line)) % 9973
+def shuffling_key(line: bytes) -> bytes:
+    """Sorts lines into an order that is not the input's and the same in every process."""
+    return hashlib.sha256(line).digest()
 
 
 class FakeClient:
@@ -162,9 +163,7 @@ class FakeClient:
             self._server.files.pop(file_id, None)
 
 
-def _not_found(
-    message: str, *, consequence: RefusalConsequence = RefusalConsequence.NOT_FOUND
-) -> ProviderRefusedError:
+def _not_found(message: str, *, consequence: RefusalConsequence = RefusalConsequence.NOT_FOUND) -> ProviderRefusedError:
     return ProviderRefusedError(message, consequence=consequence, status_code=404)
 
 
@@ -228,7 +227,8 @@ class FakeProviderFactory:
         self._server = server
 
     def config_from_stored(self, stored: JsonObject) -> FakeProviderConfig:
-        return FakeProviderConfig(**stored)  # type: ignore[arg-type]  # it wrote them itself
+        values: dict[str, Any] = dict(stored)
+        return FakeProviderConfig(**values.pop(OPERATION), **values)
 
     def strict_schema(self, name: str, schema: JsonObject) -> JsonObject:
         return schema

@@ -1,7 +1,7 @@
 """Connect: a stored run with its provider, so that this process can drive it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -86,8 +86,7 @@ def connect_stored(
     factory = providers.factory(stored.provider)
     if config is None:
         config = factory.config_from_stored(stored.provider_config)
-    elif config.to_stored() != stored.provider_config:
-        differences = [f"provider_config: {stored.provider_config!r}, now {config.to_stored()!r}"]
+    elif differences := stored.differences(replace(stored, provider_config=config.to_stored())):
         raise ConfigChangedError(run.run_id, differences=differences)
     schema = stored.output_schema
     found = None if schema is None else find_model(schema, given=model, may_import=may_import)

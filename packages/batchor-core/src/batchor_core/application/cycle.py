@@ -13,8 +13,8 @@ from batchor_core.application.ingest import Ingestion, IngestStep
 from batchor_core.application.leasing import kept_alive
 from batchor_core.application.output_lines import LineReader
 from batchor_core.application.poll import poll
-from batchor_core.application.recover import recover
-from batchor_core.application.submit import create, upload
+from batchor_core.application.recover import abandon, recover
+from batchor_core.application.submit import MAX_SENDS, create, upload
 from batchor_core.domain.batch import BatchRecord, BatchState
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import LeaseLostError
@@ -137,6 +137,8 @@ class Cycle:
         match batch.state:
             case BatchState.PREPARED:
                 upload(ctx, batch, client)
+            case BatchState.UPLOADED if batch.failures >= MAX_SENDS:
+                abandon(ctx, batch)
             case BatchState.UPLOADED:
                 create(ctx, batch, client)
             case BatchState.CREATING | BatchState.FENCING:

@@ -86,14 +86,14 @@ def _look_again_or_abandon(ctx: RunContext, batch: BatchRecord) -> None:
     policy = ctx.services.recovery
     looks = batch.looks + 1
     if looks >= policy.min_looks and ctx.now() >= batch.fenced_at + policy.quarantine:
-        return _abandon(ctx, batch)
+        return abandon(ctx, batch)
     with around("recover.record_look"), ctx.store.transaction() as uow:
         looked = replace(hold(ctx, uow, batch), looks=looks)
         uow.batches.save(handed_back(looked, due_at=_next_look(ctx, batch.fenced_at, looks=looks)))
     return None
 
 
-def _abandon(ctx: RunContext, batch: BatchRecord) -> None:
+def abandon(ctx: RunContext, batch: BatchRecord) -> None:
     """Give the batch up and claim its requests again, in one transaction: they are never without a holder."""
     with around("recover.abandon"), ctx.store.transaction() as uow:
         abandoned = handed_back(hold(ctx, uow, batch).moved(BatchEvent.ABANDON), due_at=ctx.now())

@@ -14,6 +14,8 @@ from batchor_core.ports.provider import BatchClient
 
 KEY_IN_METADATA = "batchor_batch_key"
 RUN_IN_METADATA = "batchor_run_id"
+MAX_SENDS = 5
+"""After so many refusals in a row to create from an upload (the provider may have lost it), it is uploaded anew."""
 
 
 def upload(ctx: RunContext, batch: BatchRecord, client: BatchClient) -> None:

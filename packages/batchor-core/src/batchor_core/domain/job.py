@@ -1,5 +1,6 @@
 """Jobs: what a user wants done, and what of it is stored with the run."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -11,6 +12,9 @@ from batchor_core.domain.results import OutputT
 from batchor_core.json_types import JsonObject
 
 PayloadT = TypeVar("PayloadT")
+
+OPERATION = "operation"
+"""The part of a stored provider configuration that is not compared."""
 
 
 class OutputModel(Protocol):
@@ -40,7 +44,11 @@ class ProviderConfig(Protocol):
     def poll_interval_s(self) -> float: ...
 
     def to_stored(self) -> JsonObject:
-        """Everything but secrets, as JSON; equal configurations give equal JSON."""
+        """Everything but secrets, as JSON; equal configurations give equal JSON.
+
+        What may differ from one process to the next (timeouts, intervals) stands under the key `operation`, and is
+        not compared when a run is taken up again.
+        """
         ...
 
 
@@ -107,6 +115,13 @@ class StoredJob:
         )
 
     def differences(self, other: "StoredJob") -> list[str]:
-        """`name: here, there` for each part that differs; empty when a run may go on."""
-        here, there = self.to_json(), other.to_json()
+        """`name: here, now there` for each part that differs; empty when a run may go on."""
+        here, there = _compared(self), _compared(other)
         return [f"{name}: {here[name]!r}, now {there[name]!r}" for name in here if here[name] != there[name]]
+
+
+def _compared(job: StoredJob) -> dict[str, object]:
+    """What makes a job the same job. A JSON round trip makes tuples and lists alike."""
+    config = {name: value for name, value in job.provider_config.items() if name != OPERATION}
+    parts: dict[str, object] = json.loads(json.dumps({**job.to_json(), "provider_config": config}))
+    return parts
