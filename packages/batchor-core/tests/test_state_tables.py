@@ -119,7 +119,7 @@ def test_an_event_leads_where_the_table_says_and_nowhere_else(
 ) -> None:
     target = spec.expected().get((status.value, event.value))
     if target is None:
-        with pytest.raises(IllegalTransitionError, match=f"'{status.value}' by '{event.value}'; nothing was written"):
+        with pytest.raises(IllegalTransitionError, match=f"{status.value}.* by .*{event.value}.*; nothing was written"):
             next_status(spec.table, status, event)
     else:
         assert next_status(spec.table, status, event) is spec.statuses(target)

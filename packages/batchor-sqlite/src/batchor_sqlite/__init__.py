@@ -1,1 +1,5 @@
 """The state of batchor in one SQLite file."""
+
+from batchor_sqlite.storage import SQLiteStorage
+
+__all__ = ["SQLiteStorage"]

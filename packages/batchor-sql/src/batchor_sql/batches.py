@@ -1,0 +1,142 @@
+"""Batches of all runs, and the leases on them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, exists, insert, or_, select, update
+
+from batchor_core.domain.batch import BatchRecord, LineFault
+from batchor_core.domain.lease import Lease
+from batchor_core.errors import LeaseLostError, StorageError
+from batchor_core.ports.state import Member
+from batchor_sql.schema import batch as batches
+from batchor_sql.schema import is_open, item, result, retry, run
+from batchor_sql.scope import Scope
+
+_FIXED = frozenset({"batch_id", "run_id", "batch_key", "first", "last", "created_at"})
+_OWN_SHAPE = frozenset({"lease", "faults"})
+_ALIKE = tuple(field.name for field in fields(BatchRecord) if field.name not in _FIXED | _OWN_SHAPE)
+"""What may change, and stands in a column of its own name."""
+
+
+class SqlBatchStore:
+    """`BatchStore` in SQL."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._connection = scope.connection
+
+    def add(self, batch: BatchRecord) -> BatchRecord:
+        fixed = {
+            "run_key": self._scope.run_key(batch.run_id),
+            "batch_key": batch.batch_key,
+            "first_index": batch.first,
+            "last_index": batch.last,
+            "created_at": batch.created_at,
+        }
+        new = insert(batches).values(**fixed, **_changing(batch)).returning(batches.c.batch_id)
+        return replace(batch, batch_id=self._connection.execute(new).scalar_one())
+
+    def lease_due(self, *, run_id: str, owner: str, now: datetime, ttl: timedelta, limit: int) -> Sequence[BatchRecord]:
+        free = or_(batches.c.lease_owner.is_(None), batches.c.lease_until.is_(None), batches.c.lease_until <= now)
+        due = (
+            self._open(run_id)
+            .where(batches.c.next_due_at <= now, free)
+            .order_by(batches.c.next_due_at, batches.c.batch_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        found = [_record(row, run_id) for row in self._connection.execute(due).mappings()]
+        taken = [replace(record, lease=record.lease.taken(owner, now=now, ttl=ttl)) for record in found]
+        for before, after in zip(found, taken, strict=True):
+            self._write(before, **_lease(after.lease))
+        return taken
+
+    def hold(self, batch: BatchRecord, *, now: datetime, ttl: timedelta) -> BatchRecord:
+        self._write(batch, lease_until=now + ttl)
+        return self.get(batch.batch_id)
+
+    def save(self, batch: BatchRecord) -> None:
+        self._write(batch, **_changing(batch))
+
+    def get(self, batch_id: int) -> BatchRecord:
+        found = select(batches, run.c.run_id).join(run).where(batches.c.batch_id == batch_id)
+        row = self._connection.execute(found).mappings().one_or_none()
+        if row is None:
+            raise StorageError(f"{self._scope.place}: there is no batch {batch_id}; look at the run's open batches")
+        return _record(row, row["run_id"])
+
+    def open_batches(self, run_id: str) -> Sequence[BatchRecord]:
+        rows = self._connection.execute(self._open(run_id)).mappings()
+        return sorted((_record(row, run_id) for row in rows), key=attrgetter("batch_id"))
+
+    def members(self, batch: BatchRecord) -> Sequence[Member]:
+        if not self._is_open(batch):
+            return []  # its successor, or nobody, holds the items now
+        in_range = self._members_of_range(batch) if batch.first < batch.last else []
+        return sorted(in_range + self._members_by_retry(batch))
+
+    def _open(self, run_id: str) -> Select[*tuple[Any, ...]]:
+        return select(batches).where(batches.c.run_key == self._scope.run_key(run_id), is_open(batches.c.state))
+
+    def _is_open(self, batch: BatchRecord) -> bool:
+        found = exists().where(batches.c.batch_id == batch.batch_id, is_open(batches.c.state))
+        return bool(self._connection.execute(select(found)).scalar())
+
+    def _write(self, batch: BatchRecord, **values: Any) -> None:
+        """Change the row under the fence of *batch*, or `LeaseLostError`."""
+        under_fence = update(batches).where(
+            batches.c.batch_id == batch.batch_id, batches.c.lease_fence == batch.lease.fence
+        )
+        if self._connection.execute(under_fence.values(**values)).rowcount != 1:
+            self.get(batch.batch_id)  # a batch that was never stored is another fault
+            raise LeaseLostError(f"batch {batch.batch_id} of run {batch.run_id!r}")
+
+    def _members_of_range(self, batch: BatchRecord) -> list[Member]:
+        key = self._scope.run_key(batch.run_id)
+        without = [
+            ~exists().where(other.c.run_key == key, other.c.item_index == item.c.item_index)
+            for other in (retry, result)
+        ]
+        rows = (
+            select(item.c.item_index)
+            .where(item.c.run_key == key, item.c.item_index >= batch.first, item.c.item_index < batch.last)
+            .where(item.c.segment_id.is_not(None), *without)
+            .order_by(item.c.item_index)
+        )
+        return [Member(index, 0, 0) for index in self._connection.execute(rows).scalars()]
+
+    def _members_by_retry(self, batch: BatchRecord) -> list[Member]:
+        ended = exists().where(result.c.run_key == retry.c.run_key, result.c.item_index == retry.c.item_index)
+        rows = (
+            select(retry.c.item_index, retry.c.attempts_used, retry.c.deferrals)
+            .where(retry.c.batch_id == batch.batch_id, ~ended)
+            .order_by(retry.c.item_index)
+        )
+        return [Member._make(row) for row in self._connection.execute(rows)]
+
+
+def _lease(lease: Lease) -> dict[str, Any]:
+    return {"lease_owner": lease.owner, "lease_until": lease.until, "lease_fence": lease.fence}
+
+
+def _changing(batch: BatchRecord) -> dict[str, Any]:
+    alike = {name: getattr(batch, name) for name in _ALIKE}
+    return alike | _lease(batch.lease) | {"faults": [asdict(fault) for fault in batch.faults]}
+
+
+def _record(row: RowMapping, run_id: str) -> BatchRecord:
+    return BatchRecord(
+        batch_id=row["batch_id"],
+        run_id=run_id,
+        batch_key=row["batch_key"],
+        first=row["first_index"],
+        last=row["last_index"],
+        created_at=row["created_at"],
+        lease=Lease(row["lease_owner"], row["lease_until"], row["lease_fence"]),
+        faults=tuple(LineFault(**fault) for fault in row["faults"]),
+        **{name: row[name] for name in _ALIKE},
+    )

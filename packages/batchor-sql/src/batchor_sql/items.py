@@ -1,0 +1,95 @@
+"""Items: immutable once they are appended."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+
+from batchor_core.domain.chunking import RequestRef
+from batchor_core.domain.item import ItemStatus, StatusCounts
+from batchor_core.errors import DuplicateItemIdError, StorageError
+from batchor_core.ports.state import ItemRow
+from batchor_sql.schema import item, item_status
+from batchor_sql.scope import Scope, in_slices
+
+REQUEST_COLUMNS = (item.c.item_index, item.c.segment_id, item.c.request_offset, item.c.request_length, item.c.tokens)
+"""The columns of a `RequestRef`, in its order."""
+
+
+class SqlItemStore:
+    """`ItemStore` in SQL."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._connection = scope.connection
+
+    def append(self, run_id: str, items: Sequence[ItemRow]) -> int:
+        if not items:
+            return 0
+        self._require_ascending(run_id, items)
+        key = self._scope.run_key(run_id)
+        rows = [(key, *row) for row in items]
+        stored = self._connection.exec_driver_sql(self._scope.statements.add_items, rows).rowcount
+        if stored < len(rows):
+            # Only ids can clash here; those of *items* that were stored have their own index.
+            taken = self._indexes_of(run_id, items)
+            raise next(_duplicate(run_id, row) for row in items if taken[row.item_id] != row.item_index)
+        return stored
+
+    def requests(self, run_id: str, *, first: int, limit: int) -> Sequence[RequestRef]:
+        rows = (
+            select(*REQUEST_COLUMNS)
+            .where(item.c.run_key == self._scope.run_key(run_id), item.c.item_index >= first)
+            .where(item.c.segment_id.is_not(None))
+            .order_by(item.c.item_index)
+            .limit(limit)
+        )
+        return [RequestRef._make(row) for row in self._connection.execute(rows)]
+
+    def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
+        rows = (
+            select(item_status.c.item_index, item_status.c.status)
+            .where(item_status.c.run_key == self._scope.run_key(run_id), item_status.c.item_index >= first)
+            .order_by(item_status.c.item_index)
+            .limit(limit)
+        )
+        return [(index, ItemStatus(status)) for index, status in self._connection.execute(rows)]
+
+    def recount(self, run_id: str) -> StatusCounts:
+        rows = (
+            select(item_status.c.status, func.count())
+            .where(item_status.c.run_key == self._scope.run_key(run_id))
+            .group_by(item_status.c.status)
+        )
+        counts = StatusCounts()
+        for status, number in self._connection.execute(rows):
+            counts = counts.accept(number, status=ItemStatus(status))
+        return counts
+
+    def _require_ascending(self, run_id: str, items: Sequence[ItemRow]) -> None:
+        """Refuse items that are not behind each other and behind those that are stored."""
+        last = select(func.max(item.c.item_index)).where(item.c.run_key == self._scope.run_key(run_id))
+        before = self._connection.execute(last).scalar()
+        for row in items:
+            if before is not None and row.item_index <= before:
+                taken = self._indexes_of(run_id, items)
+                if repeated := next((each for each in items if each.item_id in taken), None):
+                    raise _duplicate(run_id, repeated)
+                raise StorageError(
+                    f"{self._scope.place}: item {row.item_index} of run {run_id!r} was to be stored behind "
+                    f"item {before}; nothing was written, please report this"
+                )
+            before = row.item_index
+
+    def _indexes_of(self, run_id: str, items: Sequence[ItemRow]) -> dict[str, int]:
+        """Where the ids of *items* are stored, as far as they are."""
+        key = self._scope.run_key(run_id)
+        found: dict[str, int] = {}
+        for rows in in_slices(items):
+            ids = [row.item_id for row in rows]
+            stored = select(item.c.item_id, item.c.item_index).where(item.c.run_key == key, item.c.item_id.in_(ids))
+            found.update((item_id, index) for item_id, index in self._connection.execute(stored))
+        return found
+
+
+def _duplicate(run_id: str, row: ItemRow) -> DuplicateItemIdError:
+    return DuplicateItemIdError(run_id, row.item_id, index=row.item_index)

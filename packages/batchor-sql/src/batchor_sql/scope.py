@@ -1,0 +1,55 @@
+"""What the stores of one transaction share."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from itertools import batched
+
+from sqlalchemy import Connection, select
+
+from batchor_core.errors import RunNotFoundError
+from batchor_sql.schema import run
+from batchor_sql.statements import Statements
+
+# Databases bound the number of variables in one statement, SQLite's oldest at 999.
+_MAX_VARIABLES = 500
+_NEAREST_AMONG = 1_000
+
+
+def in_slices[T](values: Sequence[T]) -> Iterator[tuple[T, ...]]:
+    """*values* in slices that fit one IN list."""
+    return batched(values, _MAX_VARIABLES)
+
+
+class Scope:
+    """A connection inside a transaction, and the run keys that are known in it."""
+
+    def __init__(
+        self, connection: Connection, *, place: str, statements: Statements, known_run_keys: dict[str, int]
+    ) -> None:
+        self.connection = connection
+        self.place = place
+        self.statements = statements
+        self._known = known_run_keys
+        # A run that is added here exists for others only after the commit: its key must not get into
+        # the shared cache, for a rolled-back key is given to another run.
+        self._added: dict[str, int] = {}
+
+    def run_key(self, run_id: str) -> int:
+        """The integer key of a run; `RunNotFoundError` when there is none."""
+        key = self._added.get(run_id) or self._known.get(run_id)
+        return key or self._look_up(run_id)
+
+    def added(self, run_id: str, key: int) -> None:
+        """Remember a run that this transaction has added."""
+        self._added[run_id] = key
+
+    def _look_up(self, run_id: str) -> int:
+        key: int | None = self.connection.execute(select(run.c.run_key).where(run.c.run_id == run_id)).scalar()
+        if key is None:
+            raise RunNotFoundError(run_id, nearest=self._nearest(run_id))
+        self._known[run_id] = key
+        return key
+
+    def _nearest(self, run_id: str) -> list[str]:
+        newest = select(run.c.run_id).order_by(run.c.run_key.desc()).limit(_NEAREST_AMONG)
+        return get_close_matches(run_id, self.connection.execute(newest).scalars())

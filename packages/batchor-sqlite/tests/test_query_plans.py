@@ -1,0 +1,117 @@
+"""Every statement of every hot method is looked at as SQLite plans it: by key or index, without sorting."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from batchor_core.domain.batch import BatchRecord
+from batchor_core.ports.state import UnitOfWork
+from batchor_sqlite import SQLiteStorage
+from batchor_testkit.state_examples import LEASE_TTL, NOW, RUN_ID, example_batch, seconds_later
+from batchor_testkit.state_steps import Verdict, claim, settle, submitted_batch
+
+type Step = Callable[[UnitOfWork, BatchRecord], object]
+
+
+class Recorder:
+    """The statements that SQLAlchemy sends while it listens."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any]] = []
+
+    def __call__(self, _connection: object, _cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        executemany = rest[-1]
+        self.sent.append((statement, parameters[0] if executemany else parameters))
+
+    def explained(self, path: Path) -> list[str]:
+        with closing(sqlite3.connect(path)) as connection:
+            return [
+                step[3]
+                for statement, parameters in self.sent
+                if not statement.startswith("BEGIN")
+                for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            ]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[SQLiteStorage]:
+    storage = SQLiteStorage(path=tmp_path / "state.sqlite3")
+    yield storage
+    storage.close()
+
+
+def _plan(storage: SQLiteStorage, step: Step) -> list[str]:
+    """The plan of what *step* sends, on a run with results, waiting and bound retries and an open batch."""
+    batch = submitted_batch(storage, items=6)
+    with storage.transaction() as unit:
+        settle(unit, batch, {0: Verdict.SUCCEED, 1: Verdict.REJECT, 2: Verdict.RETRY, 3: Verdict.RETRY})
+        claim(unit, retries=1, batch_key="key-2", now=seconds_later(1))
+    recorder = Recorder()
+    with storage.transaction() as unit:
+        event.listen(Engine, "before_cursor_execute", recorder)
+        try:
+            step(unit, batch)
+        finally:
+            event.remove(Engine, "before_cursor_execute", recorder)
+    return recorder.explained(storage.path)
+
+
+HOT: dict[str, Step] = {
+    "requests": lambda unit, _: unit.items.requests(RUN_ID, first=2, limit=100),
+    "statuses": lambda unit, _: unit.items.statuses(RUN_ID, first=2, limit=100),
+    "run": lambda unit, _: unit.runs.get(RUN_ID),
+    "save_run": lambda unit, _: unit.runs.save(unit.runs.lock(RUN_ID)),
+    "runs": lambda unit, _: unit.runs.page(before=RUN_ID, limit=10),
+    "add_batch": lambda unit, _: unit.batches.add(example_batch()),
+    "lease_due": lambda unit, _: unit.batches.lease_due(
+        run_id=RUN_ID, owner="w", now=seconds_later(600), ttl=LEASE_TTL, limit=5
+    ),
+    "hold": lambda unit, batch: unit.batches.hold(batch, now=NOW, ttl=LEASE_TTL),
+    "save_batch": lambda unit, batch: unit.batches.save(batch),
+    "open_batches": lambda unit, _: unit.batches.open_batches(RUN_ID),
+    "members": lambda unit, batch: unit.batches.members(batch),
+    "due": lambda unit, _: unit.retries.due(RUN_ID, now=seconds_later(5), limit=100),
+    "bind": lambda unit, batch: unit.retries.bind(RUN_ID, [3], batch_id=batch.batch_id),
+    "bound": lambda unit, batch: unit.retries.bound(batch),
+    "rebind": lambda unit, batch: unit.retries.rebind(from_batch=batch, to_batch=batch),
+    "drop": lambda unit, _: unit.retries.drop(RUN_ID, [2]),
+    "next_due": lambda unit, _: unit.retries.next_due(RUN_ID),
+    "by_index": lambda unit, _: unit.results.by_index(RUN_ID, first=0, limit=100),
+    "by_sequence": lambda unit, _: unit.results.by_sequence(RUN_ID, after=0, limit=100),
+    "failures": lambda unit, _: unit.results.failures(RUN_ID),
+    "artifacts": lambda unit, _: unit.artifacts.of_run(RUN_ID),
+    "artifact": lambda unit, _: unit.artifacts.get([1, 2]),
+    "events": lambda unit, _: unit.events.read(RUN_ID, after=0, limit=100),
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_hot_statement_searches_by_key_and_does_not_sort(storage: SQLiteStorage, name: str) -> None:
+    plan = _plan(storage, HOT[name])
+    assert [step for step in plan if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"] == []
+    assert [step for step in plan if "TEMP B-TREE" in step] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("requests", "SEARCH item USING PRIMARY KEY (run_key=? AND item_index>?)"),
+        ("lease_due", "SEARCH batch USING INDEX batch_due (run_key=? AND next_due_at<?)"),
+        ("open_batches", "SEARCH batch USING INDEX batch_due (run_key=?)"),
+        ("members", "SEARCH item USING PRIMARY KEY (run_key=? AND item_index>? AND item_index<?)"),
+        ("members", "SEARCH retry USING INDEX retry_bound (batch_id=?)"),
+        ("due", "SEARCH retry USING INDEX retry_waiting (run_key=? AND not_before<?)"),
+        ("bound", "SEARCH retry USING COVERING INDEX retry_bound (batch_id=?)"),
+        ("next_due", "SEARCH retry USING INDEX retry_waiting (run_key=?)"),
+        ("by_index", "SEARCH result USING PRIMARY KEY (run_key=? AND item_index>?)"),
+        ("by_sequence", "SEARCH result USING INDEX result_by_sequence (run_key=? AND sequence>?)"),
+        ("failures", "SEARCH result USING COVERING INDEX result_failed (run_key=? AND error_class>?)"),
+    ],
+)
+def test_a_hot_statement_takes_the_index_that_is_made_for_it(storage: SQLiteStorage, name: str, search: str) -> None:
+    assert search in _plan(storage, HOT[name])
