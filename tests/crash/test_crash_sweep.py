@@ -1,18 +1,15 @@
 """A process that dies at any one step of a run leaves nothing lost, nothing doubled and nothing bought twice."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from batchor_artifacts import LocalArtifactStore
 from batchor_core import BatchJob, MemoryArtifactStore, MemoryStateStore, Run, failpoints
 from batchor_core.failpoints import InjectedCrash
 from batchor_core.json_types import JsonObject
-from batchor_core.ports.artifacts import ArtifactStore
-from batchor_core.ports.state import StateStore
 from batchor_sqlite import SQLiteStorage
 
 ITEMS = 10
@@ -40,9 +37,9 @@ def faulty_answer() -> Callable[[str], JsonObject]:
     return answer
 
 
-def live(world: Any, job: Callable[..., BatchJob[Any, None]], *, crash_at_hit: int) -> Life:
+def live(world: Any, job: Callable[..., BatchJob[Any, None]], *, crash_at: str, hit: int) -> Life:
     world.server.answer = faulty_answer()
-    failpoints.arm("*", hit=crash_at_hit)
+    failpoints.arm(crash_at, hit=hit)
     deaths: list[str] = []
     while True:
         try:
@@ -52,36 +49,48 @@ def live(world: Any, job: Callable[..., BatchJob[Any, None]], *, crash_at_hit: i
             world.outlive_leases()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def new_world(request: pytest.FixtureRequest, tmp_path: Path, world: Any) -> Iterator[Callable[[int], Any]]:
-    opened: list[SQLiteStorage] = []
-
-    def stores(number: int) -> tuple[StateStore, ArtifactStore]:
-        if request.param == "memory":
-            return MemoryStateStore(), MemoryArtifactStore()
-        store = SQLiteStorage(path=tmp_path / f"{number}.sqlite3")
-        opened.append(store)
-        return store, LocalArtifactStore(tmp_path / f"{number}_artifacts")
-
-    yield lambda number: type(world)(*stores(number))
-    for store in opened:
-        store.close()
-
-
-def test_a_death_at_any_step_loses_doubles_and_buys_nothing(
-    new_world: Callable[[int], Any], job: Callable[..., Any], agree: Callable[..., bool]
-) -> None:
-    hit, passed = 0, set()
+def sweep(
+    new_world: Callable[[int], Any], job: Callable[..., Any], agree: Callable[..., bool], crash_at: str
+) -> set[str]:
+    """Let the process die at hit 1, 2, 3, … of *crash_at* until a run completes; the names at which it died."""
+    hit, died_at = 0, set()
     while True:
         hit += 1
         world = new_world(hit)
-        life = live(world, job, crash_at_hit=hit)
+        life = live(world, job, crash_at=crash_at, hit=hit)
         results = [(result.item_id, result.output_text) for result in life.run.results()]
         assert results == [(f"item-{n}", f"echo: prompt {n}") for n in range(ITEMS)], life.deaths
         assert agree(world.store, life.run), life.deaths
         executed = Counter(custom_id.partition("-")[2] for custom_id in world.executed)
         assert executed == {str(n): 1 + FAILS.get(f"prompt {n}", 0) for n in range(ITEMS)}, life.deaths
         if not life.deaths:
-            break
-        passed.add(life.deaths[0])
-    assert {"submit.create.after", "submit.record_batch.before", "collect.apply.after", "ingest.commit.before"} <= passed
+            return died_at
+        died_at.add(life.deaths[0])
+
+
+def test_a_death_at_any_step_loses_doubles_and_buys_nothing(
+    world: Any, job: Callable[..., Any], agree: Callable[..., bool]
+) -> None:
+    died_at = sweep(lambda _: type(world)(MemoryStateStore(), MemoryArtifactStore()), job, agree, "*")
+    assert {
+        "submit.create.after",
+        "submit.record_batch.before",
+        "collect.apply.after",
+        "ingest.commit.before",
+    } <= died_at
+
+
+def test_a_death_beside_any_commit_to_sqlite_loses_doubles_and_buys_nothing(
+    world: Any, job: Callable[..., Any], agree: Callable[..., bool], tmp_path: Path
+) -> None:
+    opened: list[SQLiteStorage] = []
+
+    def new_world(number: int) -> Any:
+        opened.append(SQLiteStorage(path=tmp_path / f"{number}.sqlite3"))
+        return type(world)(opened[-1], LocalArtifactStore(tmp_path / f"{number}_artifacts"))
+
+    try:
+        assert sweep(new_world, job, agree, "state.commit.*") == {"state.commit.before", "state.commit.after"}
+    finally:
+        for store in opened:
+            store.close()

@@ -48,8 +48,9 @@ class SqlStateStore:
                 with around("state.commit"):
                     changes.commit()
             except BaseException:
-                # Nothing is left to undo after a commit that went well.
-                changes.rollback()
+                # After a commit that went well nothing is left to undo.
+                if changes.is_active:
+                    changes.rollback()
                 raise
 
     @contextmanager

@@ -87,6 +87,10 @@ class Ingestion:
         except (Exception, KeyboardInterrupt):
             self.close()
             raise
+        except BaseException:
+            # The process is dying: no time for the lease, which will expire.
+            self._close_files()
+            raise
         if piece.exhausted:
             self._close_files()
         return IngestStep(ingested=len(piece.rows), complete=piece.exhausted)

@@ -1,0 +1,1 @@
+"""Deterministic answers: request bodies in, response bodies out. No I/O."""

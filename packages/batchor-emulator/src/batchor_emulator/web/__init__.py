@@ -1,0 +1,1 @@
+"""The HTTP surface: OpenAI's routes, the control routes, errors in OpenAI's shape."""

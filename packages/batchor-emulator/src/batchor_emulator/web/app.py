@@ -1,0 +1,78 @@
+"""Puts the server together: stores, engine, routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from batchor_emulator.ledger import BATCHES_FOLDER
+from batchor_emulator.settings import Settings
+from batchor_emulator.state.batch_store import BatchStore
+from batchor_emulator.state.file_store import FileStore
+from batchor_emulator.state.private_files import lock_dir, make_private_dir
+from batchor_emulator.web.api_error import ApiError, on_api_error, on_crash, on_http_error
+from batchor_emulator.web.batches_api import BatchesApi
+from batchor_emulator.web.control_api import ControlApi
+from batchor_emulator.web.files_api import FilesApi
+from batchor_emulator.web.gate import Gate
+from batchor_emulator.work.engine import Engine
+
+FILES_FOLDER = "files"
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application over the state folder. Raises `StateDirError` when that can't be used.
+
+    Its lifespan runs the engine, so unfinished batches go on when the server starts.
+    """
+    root = settings.state_dir
+    make_private_dir(root)
+    lock_dir(root)  # held until the process ends
+    files = FileStore(root / FILES_FOLDER)
+    batches = BatchStore(root / BATCHES_FOLDER)
+    engine = Engine(batches, files, root / BATCHES_FOLDER, settings)
+    gate = Gate()
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        engine.start()
+        yield
+        await engine.stop()
+
+    return Starlette(
+        routes=[
+            *_api_routes(gate, FilesApi(files, settings.limits), BatchesApi(batches, files, engine, settings.timing)),
+            *_control_routes(ControlApi(root, gate)),
+        ],
+        exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_crash},
+        lifespan=lifespan,
+    )
+
+
+def _api_routes(gate: Gate, files: FilesApi, batches: BatchesApi) -> list[Route]:
+    # fmt: off
+    table = (
+        ("POST",   "/v1/files",                     files.create),
+        ("GET",    "/v1/files",                     files.list),
+        ("GET",    "/v1/files/{file_id}",           files.retrieve),
+        ("GET",    "/v1/files/{file_id}/content",   files.content),
+        ("DELETE", "/v1/files/{file_id}",           files.delete),
+        ("POST",   "/v1/batches",                   batches.create),
+        ("GET",    "/v1/batches",                   batches.list),
+        ("GET",    "/v1/batches/{batch_id}",        batches.retrieve),
+        ("POST",   "/v1/batches/{batch_id}/cancel", batches.cancel),
+    )
+    # fmt: on
+    return [Route(path, gate.guard(method, path, handler), methods=[method]) for method, path, handler in table]
+
+
+def _control_routes(control: ControlApi) -> list[Route]:
+    return [
+        Route("/health", control.health),
+        Route("/emulator/ledger", control.ledger),
+        Route("/emulator/requests", control.requests),
+    ]

@@ -1,0 +1,1 @@
+"""What happens to a batch after it was created: checking, executing, publishing."""
