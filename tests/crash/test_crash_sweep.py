@@ -38,7 +38,7 @@ def faulty_answer() -> Callable[[str], JsonObject]:
 
 
 def live(world: Any, job: Callable[..., BatchJob[Any, None]], *, crash_at: str, hit: int) -> Life:
-    world.server.answer = faulty_answer()
+    world.server.answer, world.server.run_time_s = faulty_answer(), 1.5
     failpoints.arm(crash_at, hit=hit)
     deaths: list[str] = []
     while True:
