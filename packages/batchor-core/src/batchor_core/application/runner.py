@@ -69,6 +69,7 @@ class BatchRunner:
             concurrency=concurrency,
         )
         self._providers = Providers(given=providers or {})
+        self._cycles: list[Cycle] = []
         self._may_import = import_output_models
 
     def __enter__(self) -> Self:
@@ -80,7 +81,9 @@ class BatchRunner:
         self.close()
 
     def close(self) -> None:
-        """Close the providers' connections and the storage; runs stay as they are."""
+        """Give back what this process holds of its runs, and close providers and storage; runs stay as they are."""
+        while self._cycles:
+            self._cycles.pop().close()
         self._providers.close()
         self._services.store.close()
 
@@ -107,6 +110,7 @@ class BatchRunner:
         provider.client  # noqa: B018  raises here, before anything is stored, when there is no key
         record = self._add_or_take_up(chosen_id, stored, source)
         cycle = connect_for_job(record, job, source=source, services=self._services, provider=provider)
+        self._cycles.append(cycle)
         run: Run[Any] = Run(
             chosen_id, self._access(model=job.structured_output, config=job.provider_config), cycle=cycle
         )
@@ -206,7 +210,7 @@ class BatchRunner:
 
     def _access(self, *, model: type[OutputModel] | None, config: ProviderConfig | None) -> RunAccess:
         def connect(record: RunRecord) -> Cycle:
-            return connect_stored(
+            cycle = connect_stored(
                 record,
                 services=self._services,
                 providers=self._providers,
@@ -214,6 +218,8 @@ class BatchRunner:
                 model=model,
                 may_import=self._may_import,
             )
+            self._cycles.append(cycle)
+            return cycle
 
         return RunAccess(self._services, connect, model, self._may_import)
 
