@@ -74,7 +74,7 @@ HOT: dict[str, Step] = {
     "hold": lambda unit, batch: unit.batches.hold(batch, now=NOW, ttl=LEASE_TTL),
     "save_batch": lambda unit, batch: unit.batches.save(batch),
     "open_batches": lambda unit, _: unit.batches.open_batches(RUN_ID),
-    "members": lambda unit, batch: unit.batches.members(batch),
+    "members": lambda unit, batch: unit.items.members(batch),
     "due": lambda unit, _: unit.retries.due(RUN_ID, now=seconds_later(5), limit=100),
     "bind": lambda unit, batch: unit.retries.bind(RUN_ID, [3], batch_id=batch.batch_id),
     "bound": lambda unit, batch: unit.retries.bound(batch),

@@ -1,20 +1,19 @@
 """Batches of all runs, and the leases on them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, exists, insert, or_, select, update
+from sqlalchemy import RowMapping, Select, insert, or_, select, update
 
 from batchor_core.domain.batch import BatchRecord, LineFault
 from batchor_core.domain.lease import Lease
 from batchor_core.errors import LeaseLostError, StorageError
-from batchor_core.ports.state import Member
 from batchor_sql.schema import batch as batches
-from batchor_sql.schema import is_open, item, result, retry, run
-from batchor_sql.scope import Scope
+from batchor_sql.schema import is_open, run
+from batchor_sql.scope import Scope, in_slices
 
 _FIXED = frozenset({"batch_id", "run_id", "batch_key", "first", "last", "created_at"})
 _OWN_SHAPE = frozenset({"lease", "faults"})
@@ -73,18 +72,18 @@ class SqlBatchStore:
         rows = self._connection.execute(self._open(run_id)).mappings()
         return sorted((_record(row, run_id) for row in rows), key=attrgetter("batch_id"))
 
-    def members(self, batch: BatchRecord) -> Sequence[Member]:
-        if not self._is_open(batch):
-            return []  # its successor, or nobody, holds the items now
-        in_range = self._members_of_range(batch) if batch.first < batch.last else []
-        return sorted(in_range + self._members_by_retry(batch))
+    def known(self, run_id: str, provider_batch_ids: Collection[str]) -> frozenset[str]:
+        key = self._scope.run_key(run_id)
+        found: set[str] = set()
+        for ids in in_slices(list(provider_batch_ids)):
+            rows = select(batches.c.provider_batch_id).where(
+                batches.c.provider_batch_id.in_(ids), batches.c.run_key == key
+            )
+            found.update(self._connection.execute(rows).scalars())
+        return frozenset(found)
 
     def _open(self, run_id: str) -> Select[*tuple[Any, ...]]:
         return select(batches).where(batches.c.run_key == self._scope.run_key(run_id), is_open(batches.c.state))
-
-    def _is_open(self, batch: BatchRecord) -> bool:
-        found = exists().where(batches.c.batch_id == batch.batch_id, is_open(batches.c.state))
-        return bool(self._connection.execute(select(found)).scalar())
 
     def _write(self, batch: BatchRecord, **values: Any) -> None:
         """Change the row under the fence of *batch*, or `LeaseLostError`."""
@@ -94,29 +93,6 @@ class SqlBatchStore:
         if self._connection.execute(under_fence.values(**values)).rowcount != 1:
             self.get(batch.batch_id)  # a batch that was never stored is another fault
             raise LeaseLostError(f"batch {batch.batch_id} of run {batch.run_id!r}")
-
-    def _members_of_range(self, batch: BatchRecord) -> list[Member]:
-        key = self._scope.run_key(batch.run_id)
-        without = [
-            ~exists().where(other.c.run_key == key, other.c.item_index == item.c.item_index)
-            for other in (retry, result)
-        ]
-        rows = (
-            select(item.c.item_index)
-            .where(item.c.run_key == key, item.c.item_index >= batch.first, item.c.item_index < batch.last)
-            .where(item.c.segment_id.is_not(None), *without)
-            .order_by(item.c.item_index)
-        )
-        return [Member(index, 0, 0) for index in self._connection.execute(rows).scalars()]
-
-    def _members_by_retry(self, batch: BatchRecord) -> list[Member]:
-        ended = exists().where(result.c.run_key == retry.c.run_key, result.c.item_index == retry.c.item_index)
-        rows = (
-            select(retry.c.item_index, retry.c.attempts_used, retry.c.deferrals)
-            .where(retry.c.batch_id == batch.batch_id, ~ended)
-            .order_by(retry.c.item_index)
-        )
-        return [Member._make(row) for row in self._connection.execute(rows)]
 
 
 def _lease(lease: Lease) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
+from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError, StorageError
-from batchor_core.ports.state import ItemRow
-from batchor_sql.schema import item, item_status
+from batchor_core.ports.state import ItemRow, Member
+from batchor_sql.schema import batch as batch_table
+from batchor_sql.schema import is_open, item, item_status, result, retry
 from batchor_sql.scope import Scope, in_slices
 
 REQUEST_COLUMNS = (item.c.item_index, item.c.segment_id, item.c.request_offset, item.c.request_length, item.c.tokens)
@@ -45,6 +47,21 @@ class SqlItemStore:
         )
         return [RequestRef._make(row) for row in self._connection.execute(rows)]
 
+    def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
+        rows = (
+            select(*(column for column in item.c if column.name != "run_key"))
+            .where(item.c.run_key == self._scope.run_key(run_id), item.c.item_index >= first)
+            .order_by(item.c.item_index)
+            .limit(limit)
+        )
+        return [ItemRow._make(row) for row in self._connection.execute(rows)]
+
+    def members(self, batch: BatchRecord) -> Sequence[Member]:
+        if not self._is_open(batch):
+            return []  # its successor, or nobody, holds the items now
+        in_range = self._members_of_range(batch) if batch.first < batch.last else []
+        return sorted(in_range + self._members_by_retry(batch))
+
     def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
         rows = (
             select(item_status.c.item_index, item_status.c.status)
@@ -64,6 +81,33 @@ class SqlItemStore:
         for status, number in self._connection.execute(rows):
             counts = counts.accept(number, status=ItemStatus(status))
         return counts
+
+    def _is_open(self, batch: BatchRecord) -> bool:
+        found = exists().where(batch_table.c.batch_id == batch.batch_id, is_open(batch_table.c.state))
+        return bool(self._connection.execute(select(found)).scalar())
+
+    def _members_of_range(self, batch: BatchRecord) -> list[Member]:
+        key = self._scope.run_key(batch.run_id)
+        without = [
+            ~exists().where(other.c.run_key == key, other.c.item_index == item.c.item_index)
+            for other in (retry, result)
+        ]
+        rows = (
+            select(item.c.item_index)
+            .where(item.c.run_key == key, item.c.item_index >= batch.first, item.c.item_index < batch.last)
+            .where(item.c.segment_id.is_not(None), *without)
+            .order_by(item.c.item_index)
+        )
+        return [Member(index, 0, 0) for index in self._connection.execute(rows).scalars()]
+
+    def _members_by_retry(self, batch: BatchRecord) -> list[Member]:
+        ended = exists().where(result.c.run_key == retry.c.run_key, result.c.item_index == retry.c.item_index)
+        rows = (
+            select(retry.c.item_index, retry.c.attempts_used, retry.c.deferrals)
+            .where(retry.c.batch_id == batch.batch_id, ~ended)
+            .order_by(retry.c.item_index)
+        )
+        return [Member._make(row) for row in self._connection.execute(rows)]
 
     def _require_ascending(self, run_id: str, items: Sequence[ItemRow]) -> None:
         """Refuse items that are not behind each other and behind those that are stored."""

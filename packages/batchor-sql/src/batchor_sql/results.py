@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 
 from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_sql.schema import item, result
-from batchor_sql.scope import Scope
+from batchor_sql.scope import Scope, in_slices
 
 _OF_ROW = [column for column in result.c if column.name not in {"run_key", "error_class"}]
-_STORED = select(item.c.item_id, item.c.metadata, *_OF_ROW).select_from(
-    result.join(item, (item.c.run_key == result.c.run_key) & (item.c.item_index == result.c.item_index))
-)
+_WITH_ITEM = result.join(item, (item.c.run_key == result.c.run_key) & (item.c.item_index == result.c.item_index))
+_STORED = select(item.c.item_id, item.c.metadata, *_OF_ROW).select_from(_WITH_ITEM)
 _STATUS = {status.value: status for status in ItemStatus}
 
 
@@ -40,6 +39,21 @@ class SqlResultStore:
         key = self._scope.run_key(run_id)
         rows = [(key, *row[:2], row.status.value, *row[3:], _error_class(row.failure)) for row in results]
         return self._connection.exec_driver_sql(self._scope.statements.add_results, rows).rowcount
+
+    def withdraw(self, run_id: str, *, error_class: str | None, limit: int) -> Sequence[ResultRow]:
+        key = self._scope.run_key(run_id)
+        failed = result.c.error_class.is_not(None) if error_class is None else result.c.error_class == error_class
+        rows = (
+            select(*_OF_ROW)
+            .select_from(_WITH_ITEM)
+            .where(result.c.run_key == key, failed, item.c.segment_id.is_not(None))
+            .limit(limit)
+        )
+        found = [_row(row) for row in self._connection.execute(rows)]
+        for indexes in in_slices([row.item_index for row in found]):
+            gone = delete(result).where(result.c.run_key == key, result.c.item_index.in_(indexes))
+            self._connection.execute(gone)
+        return sorted(found)
 
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
         of_run = _STORED.where(result.c.run_key == self._scope.run_key(run_id))
@@ -67,5 +81,10 @@ def _error_class(failure: str | None) -> str | None:
 
 
 def _stored(row: Sequence[Any]) -> StoredResult:
-    item_id, metadata, index, sequence, status, *rest = row
-    return StoredResult(item_id, metadata, ResultRow(index, sequence, _STATUS[status], *rest))
+    item_id, metadata, *of_row = row
+    return StoredResult(item_id, metadata, _row(of_row))
+
+
+def _row(of_row: Sequence[Any]) -> ResultRow:
+    index, sequence, status, *rest = of_row
+    return ResultRow(index, sequence, _STATUS[status], *rest)

@@ -65,6 +65,7 @@ def _changing(run: RunRecord) -> dict[str, Any]:
     ingest = run.ingest
     return {
         "finished_at": run.finished_at,
+        "exported_at": run.exported_at,
         "status": run.status,
         "control_state": run.control_state,
         "control_reason": run.control_reason,
@@ -111,6 +112,7 @@ def _record(row: RowMapping) -> RunRecord:
         result_sequence=row["result_sequence"],
         batches=row["batches"],
         finished_at=row["finished_at"],
+        exported_at=row["exported_at"],
     )
 
 

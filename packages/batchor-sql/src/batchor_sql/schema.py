@@ -56,6 +56,7 @@ run = Table(
     Column("tag", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("finished_at", Instant),
+    Column("exported_at", Instant),
     Column("status", EnumText(RunLifecycleStatus), nullable=False),
     Column("control_state", EnumText(RunControlState), nullable=False),
     Column("control_reason", Text),
@@ -135,6 +136,7 @@ batch = Table(
     _number("looks"),
     Column("provider_batch_id", Text),
     Column("provider_status", Text),
+    Column("cancel_asked_at", Instant),
     Column("output_file_id", Text),
     Column("error_file_id", Text),
     Column("output_artifact_id", BigInteger),
@@ -182,6 +184,16 @@ result = Table(
     sqlite_with_rowid=False,
 )
 
+capacity = Table(
+    "capacity",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    _number("reserved"),
+    Column("learned_limit", BigInteger),
+    _number("refusals"),
+    Column("blocked_until", Instant),
+)
+
 event = Table(
     "event",
     metadata,
@@ -207,6 +219,7 @@ def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) ->
 
 
 _partial("batch_due", batch.c.run_key, batch.c.next_due_at, batch.c.batch_id, where=is_open(batch.c.state))
+_partial("batch_at_provider", batch.c.provider_batch_id, where=batch.c.provider_batch_id.is_not(None))
 _partial("retry_waiting", retry.c.run_key, retry.c.not_before, retry.c.item_index, where=retry.c.batch_id.is_(None))
 _partial("retry_bound", retry.c.batch_id, retry.c.item_index, where=retry.c.batch_id.is_not(None))
 _partial("result_failed", result.c.run_key, result.c.error_class, where=result.c.error_class.is_not(None))

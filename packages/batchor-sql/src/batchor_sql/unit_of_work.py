@@ -2,6 +2,7 @@
 
 from batchor_sql.artifacts import SqlArtifactCatalog
 from batchor_sql.batches import SqlBatchStore
+from batchor_sql.capacity import SqlCapacityStore
 from batchor_sql.events import SqlEventLog
 from batchor_sql.items import SqlItemStore
 from batchor_sql.results import SqlResultStore
@@ -20,4 +21,5 @@ class SqlUnitOfWork:
         self.retries = SqlRetryStore(scope)
         self.results = SqlResultStore(scope)
         self.artifacts = SqlArtifactCatalog(scope)
+        self.capacity = SqlCapacityStore(scope)
         self.events = SqlEventLog(scope)

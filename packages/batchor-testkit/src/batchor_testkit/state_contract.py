@@ -19,16 +19,17 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"batchor_testkit.state_contract_{part}"
-        for part in ("batches", "items", "logs", "results", "retries", "runs", "transactions")
+        for part in ("batches", "capacity", "items", "logs", "results", "retries", "runs", "transactions")
     )
 )
 
 # ruff: noqa: E402  the imports have to follow the registration above
 from batchor_testkit.state_contract_batches import BatchLeaseContract, BatchMembersContract, BatchStoreContract
+from batchor_testkit.state_contract_capacity import CapacityStoreContract
 from batchor_testkit.state_contract_fixtures import StateContract
 from batchor_testkit.state_contract_items import DerivedStatusContract, ItemStoreContract
 from batchor_testkit.state_contract_logs import ArtifactCatalogContract, EventLogContract
-from batchor_testkit.state_contract_results import ResultStoreContract
+from batchor_testkit.state_contract_results import ResultStoreContract, WithdrawnResultsContract
 from batchor_testkit.state_contract_retries import RetryStoreContract
 from batchor_testkit.state_contract_runs import RunStoreContract
 from batchor_testkit.state_contract_transactions import ThreadsContract, TransactionContract
@@ -38,6 +39,7 @@ __all__ = [
     "BatchLeaseContract",
     "BatchMembersContract",
     "BatchStoreContract",
+    "CapacityStoreContract",
     "DerivedStatusContract",
     "EventLogContract",
     "ItemStoreContract",
@@ -48,6 +50,7 @@ __all__ = [
     "StateStoreContract",
     "ThreadsContract",
     "TransactionContract",
+    "WithdrawnResultsContract",
 ]
 
 
@@ -60,7 +63,9 @@ class StateStoreContract(
     BatchMembersContract,
     RetryStoreContract,
     ResultStoreContract,
+    WithdrawnResultsContract,
     ArtifactCatalogContract,
+    CapacityStoreContract,
     EventLogContract,
     TransactionContract,
     ThreadsContract,

@@ -65,7 +65,7 @@ def _store_a_result_and(store: StateStore, step: Callable[[UnitOfWork], object])
 
 def _members(store: StateStore, batch: BatchRecord) -> list[Member]:
     with store.reading() as unit:
-        return list(unit.batches.members(batch))
+        return list(unit.items.members(batch))
 
 
 def _add_due_in(store: StateStore, *seconds: float) -> list[BatchRecord]:
@@ -75,6 +75,14 @@ def _add_due_in(store: StateStore, *seconds: float) -> list[BatchRecord]:
 
 
 class BatchStoreContract(StateContract):
+    def test_the_providers_ids_that_a_run_has_are_known(self, store: StateStore) -> None:
+        batch = submitted_batch(store, items=1)
+        with store.transaction() as unit:
+            unit.batches.save(replace(unit.batches.get(batch.batch_id), provider_batch_id="batch_a"))
+        with store.reading() as unit:
+            assert unit.batches.known(RUN_ID, ["batch_a", "batch_b"]) == {"batch_a"}
+            assert unit.batches.known(RUN_ID, []) == frozenset()
+
     def test_an_intent_comes_back_with_an_id(self, store: StateStore) -> None:
         start_run(store)
         intent = example_batch(first=2, last=5, lease=Lease("w", seconds_later(60), 1))

@@ -84,6 +84,17 @@ def _after(store: StateStore, step: Callable[[UnitOfWork], object]) -> list[Item
 
 
 class ItemStoreContract(StateContract):
+    def test_a_page_of_items_comes_back_as_they_were_stored(self, store: StateStore) -> None:
+        start_run(store, items=5, rejected=[2])
+        with store.transaction() as unit:
+            segment_id = unit.runs.get(RUN_ID).ingest.segment_id
+            page = unit.items.page(RUN_ID, first=1, limit=3)
+        assert list(page) == [
+            example_item(1, segment_id=segment_id),
+            example_item(2, segment_id=None),
+            example_item(3, segment_id=segment_id),
+        ]
+
     def test_append_tells_how_many_items_it_stored(self, store: StateStore) -> None:
         start_run(store)
         with store.transaction() as unit:
@@ -197,7 +208,7 @@ class ItemStoreContract(StateContract):
         start_run(store, items=_LARGE)
         with store.transaction() as unit:
             batch = claim(unit, fresh=_LARGE)
-            assert len(unit.batches.members(batch)) == _LARGE
+            assert len(unit.items.members(batch)) == _LARGE
         with store.reading() as unit:
             assert unit.items.requests(RUN_ID, first=_LARGE - 1, limit=9)[0].offset == (_LARGE - 1) * REQUEST_BYTES
             assert unit.items.recount(RUN_ID) == StatusCounts(queued_local=_LARGE)

@@ -185,3 +185,52 @@ class ResultStoreContract(StateContract):
         assert _append(store, *rows) == 0
         assert _indexes(_by_index(store, first=_LARGE - 2)) == [_LARGE - 2, _LARGE - 1]
         assert len(_by_sequence(store, limit=_LARGE)) == _LARGE
+
+
+def _withdraw_and_fail(store: StateStore) -> None:
+    with store.transaction() as unit:
+        unit.results.withdraw(RUN_ID, error_class=None, limit=1)
+        raise ZeroDivisionError
+
+
+class WithdrawnResultsContract(StateContract):
+    def test_failed_results_are_withdrawn_and_completed_ones_stay(self, store: StateStore) -> None:
+        start_run(store, items=3)
+        failed = example_failure(1, sequence=2)
+        _append(store, example_result(0, sequence=1), failed, example_result(2, sequence=3))
+        with store.transaction() as unit:
+            assert list(unit.results.withdraw(RUN_ID, error_class=None, limit=10)) == [failed]
+        assert _indexes(_by_index(store)) == [0, 2]
+        assert _indexes(_by_sequence(store)) == [0, 2]
+        assert _failures(store) == []
+
+    def test_only_results_of_the_class_are_withdrawn_up_to_the_limit(self, store: StateStore) -> None:
+        start_run(store, items=4)
+        classes = ["empty", "refused", "empty", "empty"]
+        rows = [example_failure(n, sequence=n + 1, error_class=name) for n, name in enumerate(classes)]
+        _append(store, *rows)
+        with store.transaction() as unit:
+            assert len(unit.results.withdraw(RUN_ID, error_class="empty", limit=2)) == 2
+        assert sorted(_failures(store)) == [FailureCount("empty", 1), FailureCount("refused", 1)]
+
+    def test_items_that_cannot_be_sent_keep_their_failure(self, store: StateStore) -> None:
+        start_run(store, items=2, rejected=[0])
+        with store.transaction() as unit:
+            assert list(unit.results.withdraw(RUN_ID, error_class=None, limit=10)) == []
+        assert _indexes(_by_index(store)) == [0]
+
+    def test_a_withdrawn_item_can_end_again(self, store: StateStore) -> None:
+        start_run(store, items=1)
+        _append(store, example_failure(0, sequence=1))
+        with store.transaction() as unit:
+            unit.results.withdraw(RUN_ID, error_class=None, limit=1)
+        assert _append(store, example_result(0, sequence=2)) == 1
+        assert _by_index(store)[0].row.status is ItemStatus.COMPLETED
+
+    def test_a_withdrawal_is_undone_with_its_transaction(self, store: StateStore) -> None:
+        start_run(store, items=1)
+        _append(store, example_failure(0, sequence=1))
+        with pytest.raises(ZeroDivisionError):
+            _withdraw_and_fail(store)
+        assert _indexes(_by_sequence(store)) == [0]
+        assert len(_failures(store)) == 1

@@ -83,7 +83,7 @@ class RetryStoreContract(StateContract):
         _put(store, RetryRow(0, 2, 3, NOW, "not_run"))
         batch = _bound_batch(store, 0)
         with store.reading() as unit:
-            assert list(unit.batches.members(batch)) == [Member(0, 2, 3)]
+            assert list(unit.items.members(batch)) == [Member(0, 2, 3)]
 
     def test_bound_retries_wait_no_more(self, store: StateStore) -> None:
         start_run(store, items=3)
@@ -148,7 +148,7 @@ class RetryStoreContract(StateContract):
         with store.transaction() as unit:
             settle(unit, batch, {0: Verdict.RETRY})
             unit.retries.drop(RUN_ID, [0])
-            assert [member.item_index for member in unit.batches.members(batch)] == [0, 1]
+            assert [member.item_index for member in unit.items.members(batch)] == [0, 1]
 
     def test_nothing_is_due_next_without_retries(self, store: StateStore) -> None:
         start_run(store, items=1)

@@ -83,7 +83,7 @@ def batch_image(unit: UnitOfWork, batch: BatchRecord, name: Callable[[int | None
     return BatchImage(
         record=replace(batch, batch_id=0, output_artifact_id=None, error_artifact_id=None),
         artifacts=(name(batch.output_artifact_id), name(batch.error_artifact_id)),
-        members=list(unit.batches.members(batch)),
+        members=list(unit.items.members(batch)),
         bound=[_plain(ref) for ref in unit.retries.bound(batch)],
     )
 

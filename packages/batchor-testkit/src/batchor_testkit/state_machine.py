@@ -143,7 +143,7 @@ class StateMachine(RuleBasedStateMachine):
 
         def step(unit: UnitOfWork, side: _Side) -> BatchState:
             batch = self._hold(unit, side, place)
-            event = _any_event(batch, way, settled=not unit.batches.members(batch))
+            event = _any_event(batch, way, settled=not unit.items.members(batch))
             if event is BatchEvent.ABANDON:
                 batch = abandon(unit, batch, batch_key=key, now=self._now)
             elif event is not None:
@@ -162,7 +162,7 @@ class StateMachine(RuleBasedStateMachine):
             batch = self._hold(unit, side, place)
             if batch.state not in {BatchState.SUBMITTED, BatchState.ENDED}:
                 return 0
-            members = [member.item_index for member in unit.batches.members(batch)]
+            members = [member.item_index for member in unit.items.members(batch)]
             chosen = {index: verdict for index, verdict in zip(members, verdicts, strict=False) if verdict is not None}
             settle(unit, batch, chosen, not_before=self._now)
             return len(chosen)

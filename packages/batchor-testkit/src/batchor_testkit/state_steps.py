@@ -120,7 +120,7 @@ def advance(unit: UnitOfWork, batch: BatchRecord, *events: BatchEvent) -> BatchR
     """Lead *batch* along *events*, one save for each."""
     for event in events:
         run = unit.runs.lock(batch.run_id)
-        number = len(unit.batches.members(batch))
+        number = len(unit.items.members(batch))
         batch = batch.moved(event)
         unit.batches.save(batch)
         if event is BatchEvent.ACKNOWLEDGE:
@@ -143,7 +143,7 @@ def settle(
 ) -> None:
     """Store how members of a submitted batch ended; the i-th item's retry is due i microseconds after *not_before*."""
     run = unit.runs.lock(batch.run_id)
-    members = {member.item_index: member for member in unit.batches.members(batch)}
+    members = {member.item_index: member for member in unit.items.members(batch)}
     rows, retries, counts, sequence = [], [], run.counts, run.result_sequence
     for index in sorted(verdicts):
         member, verdict = members[index], verdicts[index]

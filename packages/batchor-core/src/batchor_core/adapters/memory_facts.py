@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from batchor_core.domain.batch import TERMINAL, BatchRecord, BatchState
+from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemFacts, ItemStatus, derive_status
@@ -239,6 +240,7 @@ class StateFacts:
     run_order: SortedKeys[tuple[datetime, str]] = field(default_factory=SortedKeys)
     batches: dict[int, BatchRecord] = field(default_factory=dict)
     artifacts: dict[int, ArtifactRecord] = field(default_factory=dict)
+    capacity: dict[str, CapacityRecord] = field(default_factory=dict)
     batch_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     artifact_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     event_sequences: Iterator[int] = field(default_factory=lambda: itertools.count(1))

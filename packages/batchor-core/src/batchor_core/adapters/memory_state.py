@@ -10,6 +10,7 @@ from batchor_core.adapters.memory_facts import StateFacts, UndoJournal
 from batchor_core.adapters.memory_stores import (
     MemoryArtifactCatalog,
     MemoryBatchStore,
+    MemoryCapacityStore,
     MemoryEventLog,
     MemoryItemStore,
     MemoryResultStore,
@@ -29,6 +30,7 @@ class MemoryUnitOfWork:
         self.retries = MemoryRetryStore(facts, journal)
         self.results = MemoryResultStore(facts, journal)
         self.artifacts = MemoryArtifactCatalog(facts, journal)
+        self.capacity = MemoryCapacityStore(facts, journal)
         self.events = MemoryEventLog(facts, journal)
 
 

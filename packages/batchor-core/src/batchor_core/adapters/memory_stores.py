@@ -13,6 +13,7 @@ from operator import attrgetter, itemgetter
 
 from batchor_core.adapters.memory_facts import RunFacts, StateFacts, UndoJournal, as_request
 from batchor_core.domain.batch import BatchRecord
+from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
@@ -82,6 +83,12 @@ class MemoryItemStore(_MemoryStore):
         refs = (as_request(row) for row in self._run(run_id).items_from(first))
         return list(islice((ref for ref in refs if ref is not None), limit))
 
+    def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
+        return list(islice(self._run(run_id).items_from(first), limit))
+
+    def members(self, batch: BatchRecord) -> Sequence[Member]:
+        return self._run(batch.run_id).members(batch)
+
     def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
         facts = self._run(run_id)
         return list(facts.statuses(islice(facts.items_from(first), limit), self._facts.batches))
@@ -131,8 +138,11 @@ class MemoryBatchStore(_MemoryStore):
     def open_batches(self, run_id: str) -> Sequence[BatchRecord]:
         return sorted(self._run(run_id).open_batches.values(), key=attrgetter("batch_id"))
 
-    def members(self, batch: BatchRecord) -> Sequence[Member]:
-        return self._run(batch.run_id).members(batch)
+    def known(self, run_id: str, provider_batch_ids: Collection[str]) -> frozenset[str]:
+        batches = self._facts.batches.values()
+        return frozenset(provider_batch_ids) & {
+            batch.provider_batch_id for batch in batches if batch.run_id == run_id and batch.provider_batch_id
+        }
 
     def _under_fence(self, batch: BatchRecord) -> BatchRecord:
         stored = self.get(batch.batch_id)
@@ -192,11 +202,21 @@ class MemoryResultStore(_MemoryStore):
         fresh = {row.item_index: row for row in reversed(results) if row.item_index not in facts.results}
         _require_known(run_id, fresh, facts)
         failed = Counter(facts.failures)
-        failed.update(ItemFailure.from_json(row.failure).error_class for row in fresh.values() if row.failure)
+        failed.update(_error_class(row) for row in fresh.values() if row.failure)
         self._journal.update(facts.results, fresh)
         self._journal.update(facts.failures, failed)
         facts.result_order.add([(row.sequence, index) for index, row in fresh.items()], self._journal)
         return len(fresh)
+
+    def withdraw(self, run_id: str, *, error_class: str | None, limit: int) -> Sequence[ResultRow]:
+        facts = self._run(run_id)
+        failed = (row for row in facts.results.values() if row.failure and facts.requests_of([row.item_index]))
+        chosen = list(islice((row for row in failed if error_class in {None, _error_class(row)}), limit))
+        gone = Counter(map(_error_class, chosen))
+        self._journal.remove(facts.results, [row.item_index for row in chosen])
+        facts.result_order.discard([(row.sequence, row.item_index) for row in chosen], self._journal)
+        self._journal.update(facts.failures, {name: facts.failures[name] - number for name, number in gone.items()})
+        return sorted(chosen)
 
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
         facts = self._run(run_id)
@@ -209,7 +229,7 @@ class MemoryResultStore(_MemoryStore):
         return [facts.stored_result(index) for _, index in keys]
 
     def failures(self, run_id: str) -> Sequence[FailureCount]:
-        counts = self._run(run_id).failures
+        counts = {name: count for name, count in self._run(run_id).failures.items() if count}
         return [FailureCount(name, counts[name]) for name in sorted(counts, key=lambda name: (-counts[name], name))]
 
 
@@ -239,6 +259,16 @@ class MemoryArtifactCatalog(_MemoryStore):
         return [self._facts.artifacts[artifact_id] for artifact_id in self._run(run_id).artifact_ids]
 
 
+class MemoryCapacityStore(_MemoryStore):
+    """Enqueued tokens, by scope."""
+
+    def lock(self, scope: str) -> CapacityRecord:
+        return self._facts.capacity.get(scope, CapacityRecord(scope))
+
+    def save(self, capacity: CapacityRecord) -> None:
+        self._journal.update(self._facts.capacity, {capacity.scope: capacity})
+
+
 class MemoryEventLog(_MemoryStore):
     """Events, in one list per run."""
 
@@ -252,6 +282,10 @@ class MemoryEventLog(_MemoryStore):
         events = self._run(run_id).events
         start = bisect_right(events, after, key=itemgetter(0))
         return events[start : start + limit]
+
+
+def _error_class(row: ResultRow) -> str:
+    return "" if row.failure is None else ItemFailure.from_json(row.failure).error_class
 
 
 def _new_ids(run_id: str, items: Iterable[ItemRow], taken: Collection[str]) -> set[str]:

@@ -133,7 +133,7 @@ def _apply_window(
     with around("collect.apply"), ctx.store.transaction() as uow:
         held = _with_offset(hold(ctx, uow, batch), kind, window.end)
         uow.batches.save(held)
-        members = {member.item_index: member for member in uow.batches.members(held)}
+        members = {member.item_index: member for member in uow.items.members(held)}
         outcome = _settle(ctx, uow, held, window.lines, members, artifact_id=artifact_id)
         events = _unexpected(ctx, held, foreign=window.foreign, second_answers=outcome.second_answers)
         uow.events.append(events)
@@ -145,7 +145,7 @@ def _finish(ctx: RunContext, batch: BatchRecord) -> None:
     """Settle the items that no file names, and close the batch."""
     with around("collect.finish"), ctx.store.transaction() as uow:
         held = hold(ctx, uow, batch)
-        members = {member.item_index: member for member in uow.batches.members(held)}
+        members = {member.item_index: member for member in uow.items.members(held)}
         lines = _lines_of_missing(uow, held, members)
         _settle(ctx, uow, held, lines, members, artifact_id=None)
         collected = handed_back(held.moved(BatchEvent.COLLECT), due_at=ctx.now())

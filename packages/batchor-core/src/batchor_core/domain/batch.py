@@ -124,6 +124,8 @@ class BatchRecord:
     """How often it was looked for since it was fenced."""
     provider_batch_id: str | None = None
     provider_status: str | None = None
+    cancel_asked_at: datetime | None = None
+    """When the provider was asked to cancel it."""
     output_file_id: str | None = None
     error_file_id: str | None = None
     output_artifact_id: int | None = None

@@ -1,6 +1,8 @@
 """How many prompt tokens may be enqueued at the provider."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
 
 from batchor_core.errors import ConfigurationError
 
@@ -42,3 +44,59 @@ class EnqueueLimits:
         """Tokens that one batch may enqueue; None: unbounded."""
         bounds = [bound for bound in (self.budget, self.max_batch_enqueued_tokens) if bound is not None]
         return min(bounds, default=None)
+
+
+_LOWERED = 0.5
+_RAISED = 1.05
+_FIRST_WAIT_S = 60.0
+_LONGEST_WAIT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityRecord:
+    """What is known of one scope's queue at the provider.
+
+    The provider shows neither its limit nor what is left of it; `learned_limit` follows from what it
+    refuses and takes.
+    """
+
+    scope: str
+    reserved: int = 0
+    """Tokens of the open batches of all runs of the scope."""
+    learned_limit: int | None = None
+    """Lowered by each refusal, raised slowly by each success; None: never refused."""
+    refusals: int = 0
+    """Refusals in a row."""
+    blocked_until: datetime | None = None
+    """No batch is sent before that."""
+
+    def room(self, limits: EnqueueLimits | None) -> int | None:
+        """Tokens that may be reserved now; None: unbounded."""
+        budget = None if limits is None else limits.budget
+        bounds = [bound for bound in (budget, self.learned_limit) if bound is not None]
+        return None if not bounds else max(min(bounds) - self.reserved, 0)
+
+    def reserving(self, tokens: int) -> Self:
+        return replace(self, reserved=self.reserved + tokens)
+
+    def releasing(self, tokens: int) -> Self:
+        return replace(self, reserved=max(self.reserved - tokens, 0))
+
+    def refused(self, now: datetime, *, enqueued: int) -> Self:
+        """After the provider's queue was full with *enqueued* tokens of ours in it (the refused ones among them)."""
+        known = enqueued if self.learned_limit is None else min(self.learned_limit, enqueued)
+        wait_s = min(_FIRST_WAIT_S * 2.0 ** min(self.refusals, 30), _LONGEST_WAIT_S)
+        return replace(
+            self,
+            learned_limit=max(int(known * _LOWERED), 1) if enqueued else self.learned_limit,
+            refusals=self.refusals + 1,
+            blocked_until=now + timedelta(seconds=wait_s),
+        )
+
+    def accepted(self, limits: EnqueueLimits | None) -> Self:
+        """After a batch was taken: the wait is over, and a learned limit grows a little."""
+        limit = None if self.learned_limit is None else int(self.learned_limit * _RAISED) + 1
+        budget = None if limits is None else limits.budget
+        if limit is not None and budget is not None and limit >= budget:
+            limit = None
+        return replace(self, learned_limit=limit, refusals=0, blocked_until=None)

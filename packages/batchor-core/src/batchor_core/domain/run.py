@@ -116,6 +116,8 @@ class RunRecord:
     batches: int = 0
     """Batches that the provider acknowledged."""
     finished_at: datetime | None = None
+    exported_at: datetime | None = None
+    """When its artifacts were last exported whole, after it had finished."""
 
     @property
     def is_finished(self) -> bool:

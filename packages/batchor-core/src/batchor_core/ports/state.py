@@ -1,8 +1,8 @@
 """The durable state of all runs: small stores inside one transaction.
 
 Facts are appended; an item's status is derived from them (`batchor_core.domain.item.derive_status`) and stored
-nowhere. No method handles one item at a time. Callers keep the order: lock the run or hold the
-batch first, then write; so two transactions on one run never interleave.
+nowhere. No method handles one item at a time. Callers keep the order batch, run, capacity when they hold and
+lock, and do so before they write; so two transactions on one run never interleave, and none waits for the other.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from batchor_core.domain.batch import BatchRecord
+from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
@@ -108,6 +109,18 @@ class ItemStore(Protocol):
         """The requests of up to *limit* items with index >= *first*, ascending; items that can't be sent are left out."""
         ...
 
+    def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
+        """Up to *limit* items with index >= *first*, ascending."""
+        ...
+
+    def members(self, batch: BatchRecord) -> Sequence[Member]:
+        """The items that the batch still holds and that have no result, ascending.
+
+        Those are the items of its range that have a request and no retry row, and those
+        whose retry row names it.
+        """
+        ...
+
     def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
         """The derived status of items by index; for audits and operators, not for hot paths."""
         ...
@@ -148,12 +161,8 @@ class BatchStore(Protocol):
         """Batches that are neither collected nor abandoned, oldest first."""
         ...
 
-    def members(self, batch: BatchRecord) -> Sequence[Member]:
-        """The items that the batch still holds and that have no result, ascending.
-
-        Those are the items of its range that have a request and no retry row, and those
-        whose retry row names it.
-        """
+    def known(self, run_id: str, provider_batch_ids: Collection[str]) -> frozenset[str]:
+        """Those of the provider's batch ids that a batch of the run has."""
         ...
 
 
@@ -199,6 +208,13 @@ class ResultStore(Protocol):
         """
         ...
 
+    def withdraw(self, run_id: str, *, error_class: str | None, limit: int) -> Sequence[ResultRow]:
+        """Remove results of failed items that have a request, of *error_class* or of any, up to *limit*; what they were.
+
+        The items are then without a result. Only an operator's retry asks for this.
+        """
+        ...
+
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
         """Results of items with index >= *first*, in input order."""
         ...
@@ -232,6 +248,18 @@ class ArtifactCatalog(Protocol):
         ...
 
 
+class CapacityStore(Protocol):
+    """Enqueued tokens, by scope: shared by all runs of this storage."""
+
+    def lock(self, scope: str) -> CapacityRecord:
+        """The scope's record, a new one where there is none; nobody else changes it until this transaction ends."""
+        ...
+
+    def save(self, capacity: CapacityRecord) -> None:
+        """Write a locked record."""
+        ...
+
+
 class EventLog(Protocol):
     """Events that are worth keeping: what an operator asks about afterwards."""
 
@@ -257,6 +285,8 @@ class UnitOfWork(Protocol):
     def results(self) -> ResultStore: ...
     @property
     def artifacts(self) -> ArtifactCatalog: ...
+    @property
+    def capacity(self) -> CapacityStore: ...
     @property
     def events(self) -> EventLog: ...
 

@@ -1,0 +1,27 @@
+"""Enqueued tokens, by scope."""
+
+from dataclasses import asdict
+
+from sqlalchemy import select, update
+
+from batchor_core.domain.capacity import CapacityRecord
+from batchor_sql.dialects import traits_of
+from batchor_sql.schema import capacity as capacities
+from batchor_sql.scope import Scope
+
+
+class SqlCapacityStore:
+    """`CapacityStore` in SQL."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._connection = scope.connection
+
+    def lock(self, scope: str) -> CapacityRecord:
+        new = traits_of(self._connection.dialect).insert(capacities).on_conflict_do_nothing()
+        self._connection.execute(new, asdict(CapacityRecord(scope)))
+        row = select(capacities).where(capacities.c.scope == scope).with_for_update()
+        return CapacityRecord(**self._connection.execute(row).mappings().one())
+
+    def save(self, capacity: CapacityRecord) -> None:
+        row = update(capacities).where(capacities.c.scope == capacity.scope)
+        self._connection.execute(row, asdict(capacity))
