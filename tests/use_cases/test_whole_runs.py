@@ -386,6 +386,7 @@ def test_events_tell_the_story_of_a_run(world: Any, job: MakeJob) -> None:
         EventType.BATCH_SUBMITTED,
         EventType.ITEMS_INGESTED,
         EventType.BATCH_ENDED,
+        EventType.ITEMS_COMPLETED,
         EventType.BATCH_COLLECTED,
         EventType.RUN_FINISHED,
     ]

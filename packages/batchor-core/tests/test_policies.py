@@ -1,8 +1,9 @@
 """Chunks, retries, budgets: the plain values that a user sets, and the pure functions that read them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -10,7 +11,7 @@ from batchor_core.domain.capacity import EnqueueLimits
 from batchor_core.domain.chunking import ChunkLimits, RequestRef, plan_chunk
 from batchor_core.domain.policies import ChunkPolicy, RetryPolicy
 from batchor_core.domain.results import LineOutcome
-from batchor_core.domain.retry import Tries, backoff, may_retry, retry_at
+from batchor_core.domain.retry import Tries, Verdict, backoff, judge, retry_at
 from batchor_core.errors import ConfigurationError
 
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -119,44 +120,71 @@ def test_a_retry_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any], pr
         RetryPolicy(**wrong)
 
 
-ANSWERED_BADLY = [LineOutcome.ANSWERED, LineOutcome.EMPTY, LineOutcome.INVALID_OUTPUT, LineOutcome.UNREADABLE]
-NEVER_AGAIN = [LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.REQUEST_FAILED]
-NOT_RUN = [LineOutcome.PROVIDER_FAILED, LineOutcome.NOT_RUN]
-
-
-def test_the_outcomes_are_all_covered_here() -> None:
-    assert set(LineOutcome) == {*ANSWERED_BADLY, *NEVER_AGAIN, *NOT_RUN}
+UNANSWERED = [LineOutcome.PROVIDER_FAILED, LineOutcome.NOT_RUN]
+TRIED_AGAIN = [LineOutcome.EMPTY, LineOutcome.INVALID_OUTPUT, LineOutcome.UNREADABLE, *UNANSWERED]
+POOR_ANSWERS = {
+    LineOutcome.REFUSED: "on_refusal",
+    LineOutcome.TRUNCATED: "on_truncation",
+    LineOutcome.EMPTY: "on_empty",
+}
 
 
 @pytest.mark.parametrize("outcome", LineOutcome)
 def test_an_attempt_is_used_up_when_the_model_answered(outcome: LineOutcome) -> None:
-    unanswered = {*NOT_RUN, LineOutcome.REQUEST_FAILED}
-    expected = Tries(2, 6) if outcome in unanswered else Tries(3, 5)
+    expected = Tries(3, 5)
+    if outcome in {*UNANSWERED, LineOutcome.REQUEST_FAILED}:
+        expected = Tries(2, 6)
+    if outcome is LineOutcome.THROTTLED:
+        expected = Tries(2, 5)
     assert Tries(2, 5).after(outcome) == expected
 
 
-@pytest.mark.parametrize("outcome", NEVER_AGAIN)
+def test_an_answer_is_accepted() -> None:
+    assert judge(LineOutcome.ANSWERED, Tries(1), RetryPolicy()) is Verdict.ACCEPT
+
+
+@pytest.mark.parametrize("outcome", [LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.REQUEST_FAILED])
 def test_what_would_end_the_same_way_is_not_tried_again(outcome: LineOutcome) -> None:
-    assert not may_retry(outcome, Tries(), RetryPolicy(max_attempts=9))
+    assert judge(outcome, Tries(), RetryPolicy(max_attempts=9)) is Verdict.FAIL
 
 
-@pytest.mark.parametrize("outcome", [*ANSWERED_BADLY, *NOT_RUN])
+@pytest.mark.parametrize("outcome", TRIED_AGAIN)
 def test_other_outcomes_are_tried_again_while_attempts_are_left(outcome: LineOutcome) -> None:
     policy = RetryPolicy(max_attempts=3, max_deferrals=2)
-    assert may_retry(outcome, Tries(2, 2), policy)
-    assert not may_retry(outcome, Tries(3, 0), policy)
-    assert not may_retry(outcome, Tries(0, 3), policy)
+    assert judge(outcome, Tries(2, 2), policy) is Verdict.RETRY
+    assert judge(outcome, Tries(3, 0), policy) is Verdict.FAIL
+    assert judge(outcome, Tries(0, 3), policy) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("wish", ["fail", "retry", "accept"])
+@pytest.mark.parametrize(("outcome", "field"), POOR_ANSWERS.items())
+def test_the_policy_says_what_becomes_of_a_poor_answer(
+    outcome: LineOutcome, field: str, wish: Literal["fail", "retry", "accept"]
+) -> None:
+    policy = replace(RetryPolicy(), **{field: wish})
+    assert judge(outcome, Tries(1), policy) is Verdict(wish)
+
+
+@pytest.mark.parametrize("field", POOR_ANSWERS.values())
+def test_another_wish_for_a_poor_answer_is_refused(field: str) -> None:
+    wishes: dict[str, Any] = {field: "ignore"}
+    with pytest.raises(ConfigurationError, match=field):
+        RetryPolicy(**wishes)
+
+
+def test_a_full_queue_is_waited_for_without_end() -> None:
+    assert judge(LineOutcome.THROTTLED, Tries(9, 99), RetryPolicy()) is Verdict.RETRY
 
 
 def test_with_one_attempt_an_answer_is_final_and_a_deferral_is_not() -> None:
     policy = RetryPolicy(max_attempts=1)
-    assert not may_retry(LineOutcome.EMPTY, Tries().after(LineOutcome.EMPTY), policy)
-    assert may_retry(LineOutcome.NOT_RUN, Tries().after(LineOutcome.NOT_RUN), policy)
+    assert judge(LineOutcome.EMPTY, Tries().after(LineOutcome.EMPTY), policy) is Verdict.FAIL
+    assert judge(LineOutcome.NOT_RUN, Tries().after(LineOutcome.NOT_RUN), policy) is Verdict.RETRY
 
 
 def test_without_deferrals_a_request_that_was_not_run_fails() -> None:
     policy = RetryPolicy(max_deferrals=0)
-    assert not may_retry(LineOutcome.NOT_RUN, Tries().after(LineOutcome.NOT_RUN), policy)
+    assert judge(LineOutcome.NOT_RUN, Tries().after(LineOutcome.NOT_RUN), policy) is Verdict.FAIL
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 10), (2, 20), (3, 40), (4, 80), (5, 100), (1_000_000, 100)])

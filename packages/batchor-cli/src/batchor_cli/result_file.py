@@ -1,16 +1,15 @@
 """Results as JSON Lines: to a file that appears whole, or to stdout."""
 
-import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from batchor import Run, TextItemResult
 from batchor_cli.terminal import printable, unbroken_pipe
 from batchor_core.application.export import result_line
-from batchor_core.errors import ArtifactError, ConfigurationError
+from batchor_core.application.line_file import replace_lines
+from batchor_core.errors import ConfigurationError
 
 
 def result_lines(run: Run[TextItemResult]) -> Iterator[bytes]:
@@ -33,10 +32,7 @@ def print_results(run: Run[TextItemResult]) -> int:
 def write_results(run: Run[TextItemResult], path: Path) -> int:
     """Results to *path*, which holds all of them or is left as it was; how many. For its owner alone (0600)."""
     check_target(path)
-    try:
-        return _write(run, path)
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be written ({error.strerror}); give another --output") from error
+    return replace_lines(path, result_lines(run))
 
 
 def check_target(path: Path) -> None:
@@ -45,29 +41,3 @@ def check_target(path: Path) -> None:
         raise ConfigurationError(f"there is no folder {path.parent}; make it, or give another --output")
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         raise ConfigurationError(f"{path} is no file that results can replace; give another --output, - for stdout")
-
-
-def _write(run: Run[TextItemResult], path: Path) -> int:
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False, delete_on_close=False
-    ) as file:
-        try:
-            count = 0
-            for count, line in enumerate(result_lines(run), start=1):  # noqa: B007  it is returned
-                file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    _sync_folder(path.parent)
-    return count
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

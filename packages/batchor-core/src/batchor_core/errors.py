@@ -19,7 +19,9 @@ BatchorError
 │   ├── RunNotFoundError
 │   ├── RunExistsError
 │   ├── RunNotFinishedError
+│   ├── NotExportedError         raw answers are pruned only after an export
 │   ├── RunPausedError
+│   ├── RunCancelledError
 │   ├── SourceChangedError
 │   ├── ConfigChangedError
 │   ├── JobRequiredError          rows are not ingested and the job is not at hand
@@ -174,6 +176,17 @@ class RunNotFinishedError(StateError):
         self.run_id = run_id
 
 
+class NotExportedError(StateError):
+    """Raw answers would be lost: they were not exported. Nothing was pruned."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"the raw answers of run {run_id!r} were not exported, and would be lost; nothing was pruned: "
+            "call export_artifacts() first, or prune without include_raw_output_artifacts"
+        )
+        self.run_id = run_id
+
+
 class RunPausedError(StateError):
     """The run is paused and makes no progress until `resume()`."""
 
@@ -184,6 +197,14 @@ class RunPausedError(StateError):
         )
         self.run_id = run_id
         self.reason = reason
+
+
+class RunCancelledError(StateError):
+    """The run was cancelled, and what it left undone stays undone."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id!r} was cancelled; start a new run for what it left undone")
+        self.run_id = run_id
 
 
 class SourceChangedError(StateError):

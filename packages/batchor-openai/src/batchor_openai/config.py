@@ -75,6 +75,20 @@ class OpenAIProviderConfig:
         return PROVIDER_NAME
 
     @property
+    def quota_scope(self) -> str:
+        """The queue of enqueued tokens: OpenAI has one for each model and organization (or project with limits of its own)."""
+        if self.enqueue_limits is not None and self.enqueue_limits.quota_scope is not None:
+            return self.enqueue_limits.quota_scope
+        owner = [base_url_to_store(self.resolved_base_url), self.resolved_organization, self.resolved_project]
+        return " ".join([*(part for part in owner if part), self.model])
+
+    @property
+    def completion_window_s(self) -> float:
+        """The completion window in seconds, by its number of hours, or a day where that cannot be read."""
+        hours = self.completion_window.removesuffix("h")
+        return float(hours) * 3600 if hours.isdigit() else 86_400.0
+
+    @property
     def resolved_base_url(self) -> str:
         """Where the API is, by now: `base_url`, else `OPENAI_BASE_URL`, else OpenAI's own."""
         return resolve_base_url(self.base_url)

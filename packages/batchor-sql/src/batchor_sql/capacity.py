@@ -16,6 +16,10 @@ class SqlCapacityStore:
     def __init__(self, scope: Scope) -> None:
         self._connection = scope.connection
 
+    def get(self, scope: str) -> CapacityRecord:
+        row = self._connection.execute(select(capacities).where(capacities.c.scope == scope)).mappings().one_or_none()
+        return CapacityRecord(scope) if row is None else CapacityRecord(**row)
+
     def lock(self, scope: str) -> CapacityRecord:
         new = traits_of(self._connection.dialect).insert(capacities).on_conflict_do_nothing()
         self._connection.execute(new, asdict(CapacityRecord(scope)))

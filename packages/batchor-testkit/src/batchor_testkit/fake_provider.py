@@ -39,9 +39,15 @@ class FakeProviderConfig:
     enqueue_limits: EnqueueLimits | None = None
     poll_interval_s: float = 1.0
 
+    completion_window_s: float = 86_400.0
+
     @property
     def provider(self) -> str:
         return "fake"
+
+    @property
+    def quota_scope(self) -> str:
+        return self.model
 
     def to_stored(self) -> JsonObject:
         return {"model": self.model, OPERATION: {"poll_interval_s": self.poll_interval_s}}

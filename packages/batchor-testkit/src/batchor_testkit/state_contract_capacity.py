@@ -23,6 +23,10 @@ class CapacityStoreContract(StateContract):
     def test_an_unknown_scope_has_nothing_reserved(self, store: StateStore) -> None:
         assert _lock(store, "gpt") == CapacityRecord("gpt")
 
+    def test_reading_a_scope_stores_nothing(self, store: StateStore) -> None:
+        with store.reading() as unit:
+            assert unit.capacity.get("gpt") == CapacityRecord("gpt")
+
     def test_what_is_saved_comes_back_whole(self, store: StateStore) -> None:
         record = CapacityRecord("gpt", 2**40, learned_limit=7, refusals=2, blocked_until=seconds_later(60))
         with store.transaction() as unit:

@@ -36,6 +36,7 @@ def claim_next(ctx: RunContext) -> BatchRecord | None:
         if claim is None:
             return None
         batch = uow.batches.add(_intent(ctx, run, claim))
+        uow.capacity.save(uow.capacity.lock(ctx.quota_scope).reserving(batch.reserved_tokens))
         uow.retries.bind(ctx.run_id, [ref.item_index for ref in claim.retries], batch_id=batch.batch_id)
         uow.runs.save(_claimed(run, claim, cursor=batch.last))
     ctx.emit(ctx.event(EventType.BATCH_PREPARED, batch_data(batch)))
@@ -53,12 +54,20 @@ def new_intent_key(ctx: RunContext) -> str:
     return f"{ctx.services.rng.getrandbits(128):032x}"
 
 
-def claim_due_at(ctx: RunContext, run: RunRecord, *, oldest_retry: datetime | None) -> datetime | None:
+def claim_due_at(
+    ctx: RunContext, run: RunRecord, *, oldest_retry: datetime | None, blocked_until: datetime | None
+) -> datetime | None:
     """When the next batch of *run* can be claimed, the past for at once; None: not before something else happens.
 
     *oldest_retry*: when the first waiting retry is due. Retries ride with fresh items. On their own they wait for
-    those that open batches may yet add, but for one backoff at most.
+    those that open batches may yet add, but for one backoff at most. *blocked_until*: when the provider's queue
+    is tried again.
     """
+    due_at = _wanted_at(ctx, run, oldest_retry=oldest_retry)
+    return due_at if due_at is None or blocked_until is None else max(due_at, blocked_until)
+
+
+def _wanted_at(ctx: RunContext, run: RunRecord, *, oldest_retry: datetime | None) -> datetime | None:
     if not run.is_running or _has_enough_in_hand(ctx, run):
         return None
     if _has_fresh_batch(ctx, run):
@@ -87,17 +96,28 @@ def _has_fresh_batch(ctx: RunContext, run: RunRecord) -> bool:
 
 
 def _choose(ctx: RunContext, uow: UnitOfWork, run: RunRecord) -> _Claim | None:
-    limits = chunk_limits(ctx)
+    capacity = uow.capacity.lock(ctx.quota_scope)
     now = ctx.now()
-    due_at = claim_due_at(ctx, run, oldest_retry=uow.retries.next_due(ctx.run_id))
+    oldest_retry = uow.retries.next_due(ctx.run_id)
+    due_at = claim_due_at(ctx, run, oldest_retry=oldest_retry, blocked_until=capacity.blocked_until)
     if due_at is None or due_at > now:
         return None
+    limits, room = chunk_limits(ctx), capacity.room(ctx.enqueue_limits)
     retries = uow.retries.due(ctx.run_id, now=now, limit=limits.max_requests)
-    room = limits.max_requests + 1 - len(retries) if _has_fresh_batch(ctx, run) else 0
-    fresh = uow.items.requests(ctx.run_id, first=run.submit_cursor, limit=room) if room else ()
-    chunk = plan_chunk([*retries, *fresh], limits)
+    wanted = limits.max_requests + 1 - len(retries) if _has_fresh_batch(ctx, run) else 0
+    fresh = uow.items.requests(ctx.run_id, first=run.submit_cursor, limit=wanted) if wanted else ()
+    chunk = plan_chunk([*retries, *fresh], _within(limits, room))
+    if not chunk.requests or (room is not None and chunk.tokens > room and capacity.reserved):
+        return None
     number_of_retries = min(len(retries), len(chunk.requests))
     return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk)
+
+
+def _within(limits: ChunkLimits, room: int | None) -> ChunkLimits:
+    """*limits* within the tokens that are free in the scope."""
+    if room is None:
+        return limits
+    return replace(limits, max_tokens=room if limits.max_tokens is None else min(limits.max_tokens, room))
 
 
 def _intent(ctx: RunContext, run: RunRecord, claim: _Claim) -> BatchRecord:

@@ -9,6 +9,7 @@ from batchor_core.application.control import pause
 from batchor_core.application.input_file import batch_requests
 from batchor_core.application.leasing import defer, handed_back, hold, pause_for
 from batchor_core.application.output_lines import LineReader, PlacedLine, Window
+from batchor_core.application.retain import tidy_up
 from batchor_core.application.settle import Settlement, Terms, settle, settled, without_lines
 from batchor_core.domain.batch import BatchEvent, BatchRecord, LineFault
 from batchor_core.domain.events import EventType, RunEvent
@@ -39,7 +40,9 @@ def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: Li
         return pause_for(ctx, batch, error)
     for kind in (ArtifactKind.OUTPUT, ArtifactKind.ERROR):
         batch = _apply(ctx, batch, reader, kind=kind)
-    return _finish(ctx, batch)
+    collected = _finish(ctx, batch)
+    tidy_up(ctx, collected, client)
+    return _pause_for_fault(ctx, collected)
 
 
 class _HashingWriter:
@@ -137,24 +140,24 @@ def _apply_window(
         outcome = _settle(ctx, uow, held, window.lines, members, artifact_id=artifact_id)
         events = _unexpected(ctx, held, foreign=window.foreign, second_answers=outcome.second_answers)
         uow.events.append(events)
-    ctx.emit(*events)
+    ctx.emit(*events, *_tally(ctx, outcome))
     return held
 
 
-def _finish(ctx: RunContext, batch: BatchRecord) -> None:
+def _finish(ctx: RunContext, batch: BatchRecord) -> BatchRecord:
     """Settle the items that no file names, and close the batch."""
     with around("collect.finish"), ctx.store.transaction() as uow:
         held = hold(ctx, uow, batch)
         members = {member.item_index: member for member in uow.items.members(held)}
         lines = _lines_of_missing(uow, held, members)
-        _settle(ctx, uow, held, lines, members, artifact_id=None)
+        outcome = _settle(ctx, uow, held, lines, members, artifact_id=None)
         collected = handed_back(held.moved(BatchEvent.COLLECT), due_at=ctx.now())
         uow.batches.save(collected)
         run, events = ctx.finish_if_done(uow.runs.lock(ctx.run_id))
         uow.runs.save(run)
         uow.events.append(events)
-    ctx.emit(ctx.event(EventType.BATCH_COLLECTED, batch_data(collected)), *events)
-    _pause_for_fault(ctx, collected)
+    ctx.emit(ctx.event(EventType.BATCH_COLLECTED, batch_data(collected)), *_tally(ctx, outcome), *events)
+    return collected
 
 
 def _pause_for_fault(ctx: RunContext, batch: BatchRecord) -> None:
@@ -187,6 +190,7 @@ def _settle(
         policy=ctx.job.retry_policy,
         now=ctx.now(),
         jitter=ctx.services.rng.random(),
+        cancelled=run.is_cancelling,
     )
     outcome = settle(lines, members, terms=terms, sequence=run.result_sequence)
     uow.results.append(ctx.run_id, outcome.results)
@@ -194,6 +198,11 @@ def _settle(
     uow.retries.drop(ctx.run_id, outcome.no_longer_retried)
     uow.runs.save(settled(run, outcome))
     return outcome
+
+
+def _tally(ctx: RunContext, outcome: Settlement) -> list[RunEvent]:
+    counts = {EventType.ITEMS_COMPLETED: outcome.completed, EventType.ITEMS_FAILED: outcome.failed}
+    return [ctx.event(event_type, {"items": count}) for event_type, count in counts.items() if count]
 
 
 def _unexpected(ctx: RunContext, batch: BatchRecord, *, foreign: int, second_answers: int) -> list[RunEvent]:
@@ -210,7 +219,9 @@ def _lines_of_missing(uow: UnitOfWork, batch: BatchRecord, members: dict[int, Me
     refused_indexes = {line.item_index for line in refused}
     message = f"the batch ended as {batch.provider_status!r} without an answer to this request"
     missing = (index for index in members if index not in refused_indexes)
-    return [*refused, *without_lines(missing, outcome=LineOutcome.NOT_RUN, message=message)]
+    throttled = any(fault.transient for fault in batch.faults)
+    outcome = LineOutcome.THROTTLED if throttled else LineOutcome.NOT_RUN
+    return [*refused, *without_lines(missing, outcome=outcome, message=message)]
 
 
 def _refused_lines(

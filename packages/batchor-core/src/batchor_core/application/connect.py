@@ -46,7 +46,9 @@ def context_of(run: RunRecord, services: Services, config: ProviderConfig) -> Ru
         job=StoredJob.from_json(run.config),
         services=services,
         enqueue_limits=config.enqueue_limits,
+        quota_scope=config.quota_scope,
         poll_interval=timedelta(seconds=config.poll_interval_s),
+        completion_window=timedelta(seconds=config.completion_window_s),
     )
 
 

@@ -63,7 +63,9 @@ class RunContext:
     job: StoredJob
     services: Services
     enqueue_limits: EnqueueLimits | None
+    quota_scope: str
     poll_interval: timedelta
+    completion_window: timedelta
 
     @property
     def store(self) -> StateStore:

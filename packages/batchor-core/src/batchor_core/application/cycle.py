@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
+from batchor_core.application.audit import report_unknown_batches
+from batchor_core.application.cancel import end_unsent_items, give_up
 from batchor_core.application.claim import claim_due_at, claim_next
 from batchor_core.application.collect import collect
 from batchor_core.application.context import RunContext, logger
@@ -17,7 +19,7 @@ from batchor_core.application.recover import abandon, recover
 from batchor_core.application.submit import MAX_SENDS, create, upload
 from batchor_core.domain.batch import BatchRecord, BatchState
 from batchor_core.domain.run import RunRecord
-from batchor_core.errors import LeaseLostError
+from batchor_core.errors import LeaseLostError, ProviderError
 from batchor_core.failpoints import around
 from batchor_core.ports.provider import BatchClient
 
@@ -54,6 +56,8 @@ class Cycle:
     def run_once(self) -> CycleReport:
         """One cycle. A paused or finished run is left alone, and an idle one costs a read."""
         agenda = self._look_up()
+        if agenda.run.is_cancelling:
+            return self._cancel_once(agenda)
         if not agenda.run.is_running:
             return CycleReport(agenda.run)
         ingested = self._ingest()
@@ -67,6 +71,10 @@ class Cycle:
         self._step_all([*due, *claimed])
         if due or claimed:
             agenda = self._look_up()
+        elif _is_due(agenda.claim_due_at, now):
+            # The budget is full: others have to give back first.
+            agenda = replace(agenda, claim_due_at=now + self._ctx.poll_interval)
+        self._audit_if_finished(agenda.run)
         return CycleReport(
             agenda.run,
             ingested=ingested.ingested,
@@ -74,6 +82,31 @@ class Cycle:
             stepped=len(due),
             next_due_at=agenda.next_due_at(ingested.held_until),
         )
+
+    def _cancel_once(self, agenda: "_Agenda") -> CycleReport:
+        """One cycle of a run that is being cancelled: end what is not sent, cancel and collect what is."""
+        if self._ingestion is not None:
+            self._ingestion.close()
+            self._ingestion = None
+        ended = end_unsent_items(self._ctx)
+        due = self._lease_due() if _is_due(agenda.batch_due_at, self._ctx.now()) else []
+        self._step_all(due, cancelling=True)
+        agenda = self._look_up()
+        self._audit_if_finished(agenda.run)
+        return CycleReport(agenda.run, claimed=ended, stepped=len(due), next_due_at=agenda.batch_due_at)
+
+    def _audit_if_finished(self, run: RunRecord) -> None:
+        """Look once, at the end, whether the provider has batches of this run that we don't know."""
+        if not run.is_finished:
+            return
+        try:
+            report_unknown_batches(self._ctx, self._client)
+        except ProviderError as error:
+            logger.warning("the audit of run %s was not possible: %s", run.run_id, error)
+
+    def unknown_batches(self) -> tuple[str, ...]:
+        """The provider's ids of this run's batches that the state does not know."""
+        return report_unknown_batches(self._ctx, self._client)
 
     def close(self) -> None:
         """Give back what this process holds; the run goes on wherever it is driven next."""
@@ -86,12 +119,18 @@ class Cycle:
             run = uow.runs.get(ctx.run_id)
             batches = [_due_at(batch) for batch in uow.batches.open_batches(ctx.run_id)]
             oldest_retry = uow.retries.next_due(ctx.run_id) if run.counts.failed_retryable else None
-        return _Agenda(run, min(batches, default=None), claim_due_at(ctx, run, oldest_retry=oldest_retry))
+            blocked_until = uow.capacity.get(ctx.quota_scope).blocked_until
+        claimable_at = claim_due_at(ctx, run, oldest_retry=oldest_retry, blocked_until=blocked_until)
+        return _Agenda(run, min(batches, default=None), claimable_at)
 
     def _ingest(self) -> IngestStep:
         if self._ingestion is None:
             return IngestStep()
-        step = self._ingestion.step()
+        try:
+            step = self._ingestion.step()
+        except LeaseLostError as error:
+            logger.info("%s", error)
+            return IngestStep()
         if step.complete:
             self._ingestion = None
         return step
@@ -115,26 +154,28 @@ class Cycle:
             claimed.append(batch)
         return claimed
 
-    def _step_all(self, batches: Sequence[BatchRecord]) -> None:
+    def _step_all(self, batches: Sequence[BatchRecord], *, cancelling: bool = False) -> None:
         if len(batches) <= 1:
             for batch in batches:
-                self._step(batch)
+                self._step(batch, cancelling=cancelling)
             return
         with ThreadPoolExecutor(len(batches), thread_name_prefix="batchor-batch") as pool:
-            for future in [pool.submit(self._step, batch) for batch in batches]:
+            for future in [pool.submit(self._step, batch, cancelling=cancelling) for batch in batches]:
                 future.result()
 
-    def _step(self, batch: BatchRecord) -> None:
+    def _step(self, batch: BatchRecord, *, cancelling: bool) -> None:
         try:
             with kept_alive(self._ctx, batch):
-                self._advance(batch)
+                self._advance(batch, cancelling=cancelling)
         except LeaseLostError as error:
             # Not ours any more: whoever has it goes on from what is stored.
             logger.info("%s", error)
 
-    def _advance(self, batch: BatchRecord) -> None:
+    def _advance(self, batch: BatchRecord, *, cancelling: bool) -> None:
         ctx, client = self._ctx, self._client
         match batch.state:
+            case BatchState.PREPARED | BatchState.UPLOADED if cancelling:
+                give_up(ctx, batch)
             case BatchState.PREPARED:
                 upload(ctx, batch, client)
             case BatchState.UPLOADED if batch.failures >= MAX_SENDS:

@@ -1,14 +1,20 @@
 """The handle that users hold on a run."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Generic, Self, TypeVar, cast
 
 from batchor_core.application import control
+from batchor_core.application.audit import AuditReport, audit_state
+from batchor_core.application.bundle import ArtifactExport, export_bundle
+from batchor_core.application.cancel import request_cancel
 from batchor_core.application.context import Services
 from batchor_core.application.cycle import Cycle, CycleReport
+from batchor_core.application.export import TerminalResultsExport, export_terminal, result_line
 from batchor_core.application.output_model import find_model
+from batchor_core.application.prune import PruneReport, prune
 from batchor_core.application.read_results import ResultReader
 from batchor_core.domain.job import OutputModel, StoredJob
 from batchor_core.domain.results import TerminalResultsPage, TextItemResult
@@ -140,6 +146,28 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         """Let a paused run go on; drive it with `wait` or `refresh`."""
         control.resume(self._services, self._run_id)
 
+    def cancel(self) -> None:
+        """End the run early: cancel its batches, keep what is finished, end every other item as `run_cancelled`.
+
+        `wait` or `refresh`, in any process, carries it out.
+        """
+        request_cancel(self._services, self._run_id)
+
+    def retry(self, *, error_class: str | None = None) -> int:
+        """Let failed items begin again, those of one error class or all; how many. Drive the run with `wait` then.
+
+        Items that could not be sent at all (`prompt_failed`, `request_too_large`, …) stay failed. `RunCancelledError`
+        for a cancelled run.
+        """
+        return control.retry_failed(self._services, self._run_id, error_class=error_class)
+
+    def audit(self, *, ask_provider: bool = True) -> AuditReport:
+        """Compare the counters with the facts, and the provider's batches with ours; needs a key unless told not to ask."""
+        report = audit_state(self._services, self._run_id)
+        if not ask_provider:
+            return report
+        return replace(report, unknown_batches=self._connected().unknown_batches(), provider_was_asked=True)
+
     # -- read it ------------------------------------------------------------------------------
 
     def results(self) -> list[ResultT]:
@@ -167,6 +195,43 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
             has_more=len(stored) > limit,
         )
 
+    def export_terminal_results(
+        self, path: Path | str, *, after_sequence: int = 0, append: bool = False, limit: int | None = None
+    ) -> TerminalResultsExport:
+        """Write results in the order in which they ended, behind *after_sequence*, to *path* as JSON lines.
+
+        Without *append* the file is replaced, whole or not at all. With it, only whole lines are added, none of them twice.
+        """
+        return export_terminal(
+            self._reader(typed=False),
+            Path(path),
+            after_sequence=after_sequence,
+            append=append,
+            limit=limit,
+            structured=self.is_structured,
+        )
+
+    # -- keep it or let it go -----------------------------------------------------------------
+
+    def export_artifacts(self, destination_dir: Path | str) -> ArtifactExport:
+        """Copy everything of a finished run to `destination_dir/run_id`.
+
+        That is a manifest with sizes and SHA-256 sums, `results.jsonl`, the request segments, and the raw outputs and errors;
+        `verify_bundle` checks it. `RunNotFinishedError` before the end; `ArtifactError` when a file is not what was stored.
+        """
+        structured = self.is_structured
+        results = self._reader(typed=False).in_input_order()
+        lines = (result_line(result, structured=structured) for result in results)
+        return export_bundle(self._services, self._run_id, Path(destination_dir), result_lines=lines)
+
+    def prune_artifacts(self, *, include_raw_output_artifacts: bool = False) -> PruneReport:
+        """Delete the files of a finished run: its requests, and with *include_raw_output_artifacts* the raw answers.
+
+        Results stay readable, but for `raw_response`. Raw answers go only after an export: else `NotExportedError`,
+        and nothing is changed. Files that a crash left are swept on the way.
+        """
+        return prune(self._services, self._run_id, include_raw=include_raw_output_artifacts)
+
     # -- within -------------------------------------------------------------------------------
 
     def _record(self) -> RunRecord:
@@ -176,10 +241,14 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
     def _run_cycle(self) -> CycleReport:
         if self._cycle is None:
             record = self._record()
-            if not record.is_running:
+            if record.is_finished or record.control_state is RunControlState.PAUSED:
                 return CycleReport(record)
-            self._cycle = self._access.connect(record)
-        return self._cycle.run_once()
+        return self._connected().run_once()
+
+    def _connected(self) -> Cycle:
+        if self._cycle is None:
+            self._cycle = self._access.connect(self._record())
+        return self._cycle
 
     def _refuse_to_wait(self, report: CycleReport) -> None:
         run = report.run

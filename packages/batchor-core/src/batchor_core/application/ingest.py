@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from batchor_core.application.context import RunContext
+from batchor_core.application.reject import rejections
 from batchor_core.application.segment import OpenSegment, sealed_as_committed, segment_record
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts
 from batchor_core.domain.item_checks import check_item
 from batchor_core.domain.job import BatchJob
-from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
+from batchor_core.domain.results import ErrorClass, ItemFailure
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import LeaseLostError, PromptBuildError, RequestEncodingError
 from batchor_core.failpoints import around
@@ -213,7 +214,7 @@ class Ingestion:
             if self._segment is not None:
                 uow.artifacts.save(self._segment.described(sealed=piece.seals_segment))
             uow.items.append(ctx.run_id, _with_tokens(piece.rows, tokens))
-            uow.results.append(ctx.run_id, _rejections(piece.failures, after=run.result_sequence))
+            uow.results.append(ctx.run_id, rejections(piece.failures, after=run.result_sequence))
             run, events = ctx.finish_if_done(self._advanced(run, piece, checkpoint=checkpoint, tokens=sum(tokens)))
             uow.runs.save(run)
             uow.events.append(events)
@@ -284,27 +285,3 @@ def _with_tokens(rows: list[ItemRow], tokens: Sequence[int]) -> list[ItemRow]:
     if not tokens:
         return rows
     return [row._replace(tokens=count) for row, count in zip(rows, tokens, strict=True)]
-
-
-def _rejections(failures: Sequence[tuple[int, ItemFailure]], *, after: int) -> list[ResultRow]:
-    """Results of items that are never sent, in sequence behind *after*."""
-    return [
-        ResultRow(
-            item_index=index,
-            sequence=sequence,
-            status=ItemStatus.FAILED_PERMANENT,
-            attempt_count=0,
-            batch_id=None,
-            raw_artifact_id=None,
-            raw_offset=0,
-            raw_length=0,
-            output_text=None,
-            finish_reason=None,
-            input_tokens=0,
-            output_tokens=0,
-            cached_input_tokens=0,
-            reasoning_tokens=0,
-            failure=failure.to_json(),
-        )
-        for sequence, (index, failure) in enumerate(failures, start=after + 1)
-    ]

@@ -96,9 +96,11 @@ def _look_again_or_abandon(ctx: RunContext, batch: BatchRecord) -> None:
 def abandon(ctx: RunContext, batch: BatchRecord) -> None:
     """Give the batch up and claim its requests again, in one transaction: they are never without a holder."""
     with around("recover.abandon"), ctx.store.transaction() as uow:
-        abandoned = handed_back(hold(ctx, uow, batch).moved(BatchEvent.ABANDON), due_at=ctx.now())
+        held = hold(ctx, uow, batch)
+        successor = uow.batches.add(_successor(ctx, held))
+        # What was reserved goes over to the successor.
+        abandoned = replace(handed_back(held.moved(BatchEvent.ABANDON), due_at=ctx.now()), reserved_tokens=0)
         uow.batches.save(abandoned)
-        successor = uow.batches.add(_successor(ctx, abandoned))
         uow.retries.rebind(from_batch=abandoned, to_batch=successor)
         data = {**batch_data(abandoned), "successor_batch_id": successor.batch_id}
         event = ctx.event(EventType.BATCH_ABANDONED, data)

@@ -7,8 +7,8 @@ from datetime import datetime
 from batchor_core.application.output_lines import PlacedLine
 from batchor_core.domain.item import ItemEvent, ItemStatus
 from batchor_core.domain.policies import RetryPolicy
-from batchor_core.domain.results import ItemFailure, LineOutcome, OutputLine, ResultRow, TokenUsage
-from batchor_core.domain.retry import RetryRow, Tries, may_retry, retry_at
+from batchor_core.domain.results import ErrorClass, ItemFailure, LineOutcome, OutputLine, ResultRow, TokenUsage
+from batchor_core.domain.retry import RetryRow, Tries, Verdict, judge, retry_at
 from batchor_core.domain.run import RunRecord
 from batchor_core.ports.state import Member
 
@@ -26,6 +26,8 @@ class Terms:
     now: datetime
     jitter: float
     """One for all: items that fail together come back together, in one batch."""
+    cancelled: bool
+    """The run is being cancelled: what would be tried again ends instead."""
 
 
 @dataclass(slots=True)
@@ -89,14 +91,17 @@ def _settle_one(outcome: Settlement, placed: PlacedLine, member: Member, *, term
     tries = before.after(line.outcome)
     if line.usage is not None:
         outcome.usage = outcome.usage.plus(line.usage)
-    if line.outcome is LineOutcome.ANSWERED:
-        status, failure = ItemStatus.COMPLETED, None
-        outcome.completed += 1
-    elif may_retry(line.outcome, tries, terms.policy):
-        outcome.retries.append(_retry(placed, tries, terms))
-        return
-    else:
-        status, failure = ItemStatus.FAILED_PERMANENT, _failure(line).to_json()
+    match judge(line.outcome, tries, terms.policy):
+        case Verdict.ACCEPT:
+            status, failure = ItemStatus.COMPLETED, None
+            outcome.completed += 1
+        case Verdict.RETRY if not terms.cancelled:
+            outcome.retries.append(_retry(placed, tries, terms))
+            return
+        case Verdict.RETRY:
+            status, failure = ItemStatus.FAILED_PERMANENT, _cancelled(line).to_json()
+        case _:
+            status, failure = ItemStatus.FAILED_PERMANENT, _failure(line).to_json()
     if before != Tries():
         outcome.no_longer_retried.append(placed.item_index)
     usage = line.usage or _NO_USAGE
@@ -123,9 +128,16 @@ def _settle_one(outcome: Settlement, placed: PlacedLine, member: Member, *, term
 
 def _retry(placed: PlacedLine, tries: Tries, terms: Terms) -> RetryRow:
     line = placed.line
+    if line.outcome is LineOutcome.THROTTLED:
+        # The whole scope waits for the provider's queue; these items need no wait of their own.
+        return RetryRow(placed.item_index, tries.attempts_used, tries.deferrals, terms.now, line.outcome.value)
     not_before = retry_at(terms.now, tries, terms.policy, jitter=terms.jitter, retry_after_s=line.retry_after_s)
     return RetryRow(placed.item_index, tries.attempts_used, tries.deferrals, not_before, line.outcome.value)
 
 
 def _failure(line: OutputLine) -> ItemFailure:
     return ItemFailure(line.outcome.value, line.message or line.outcome.value, line.code, line.status_code)
+
+
+def _cancelled(line: OutputLine) -> ItemFailure:
+    return ItemFailure(ErrorClass.RUN_CANCELLED, f"the run was cancelled; last outcome: {line.message or line.outcome}")

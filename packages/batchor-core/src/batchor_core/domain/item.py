@@ -52,6 +52,7 @@ class ItemEvent(StrEnum):
     REJECT = "reject"
     REQUEUE = "requeue"
     CANCEL = "cancel"
+    REOPEN = "reopen"
 
 
 S, E = ItemStatus, ItemEvent
@@ -69,9 +70,10 @@ TRANSITIONS: Mapping[tuple[ItemStatus, ItemEvent], ItemStatus] = {
     (S.SUBMITTED,         E.REJECT):   S.FAILED_PERMANENT,  # attempts used up, or a fault that no retry mends
     (S.FAILED_RETRYABLE,  E.REQUEUE):  S.PENDING,
     (S.FAILED_RETRYABLE,  E.CANCEL):   S.FAILED_PERMANENT,
+    (S.FAILED_PERMANENT,  E.REOPEN):   S.FAILED_RETRYABLE,  # by an operator alone
 }
 # fmt: on
-TERMINAL = terminal_statuses(ItemStatus, TRANSITIONS)
+TERMINAL = terminal_statuses(ItemStatus, TRANSITIONS, but_for=ItemEvent.REOPEN)
 
 BATCH_STATE_TO_STATUS: Mapping[BatchState, ItemStatus] = {
     BatchState.PREPARED: S.QUEUED_LOCAL,

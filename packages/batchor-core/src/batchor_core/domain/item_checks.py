@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from batchor_core.domain.item import BatchItem
@@ -71,10 +72,11 @@ def place_in_words(place: int | str) -> str:
 def _metadata_text(metadata: object) -> str:
     if not isinstance(metadata, Mapping):
         raise TypeError(f"it is a {type(metadata).__name__}, not an object")
-    text = json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json_type)
+    text = _ENCODER.encode(metadata)
     _check_keys(metadata)
-    # Text that is no UTF-8 would be refused much later, by the database.
-    text.encode()
+    if not text.isascii():
+        # Text that is no UTF-8 would be refused much later, by the database.
+        text.encode()
     return text
 
 
@@ -88,14 +90,23 @@ def _as_json_type(value: object) -> object:
             raise TypeError(f"it holds a {type(value).__name__}")
 
 
+# What json.dumps makes anew for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json_type)
+_SCALARS = frozenset({str, int, float, bool, NoneType})
+
+
 def _check_keys(value: object) -> None:
     """Refuse keys that the encoder would turn into strings: the metadata would come back changed."""
-    if isinstance(value, Mapping):
+    # The looks at exact types are for speed: asking for abstract ones costs ten times as much, for each member.
+    if type(value) in _SCALARS or isinstance(value, str):
+        return
+    if isinstance(value, (dict, Mapping)):
         for key, member in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"the key {_shown(key)} is a {type(key).__name__}, not a str")
-            _check_keys(member)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+            if type(member) not in _SCALARS:
+                _check_keys(member)
+    elif isinstance(value, Sequence):
         for member in value:
             _check_keys(member)
 

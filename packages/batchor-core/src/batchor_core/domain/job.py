@@ -41,7 +41,17 @@ class ProviderConfig(Protocol):
     def enqueue_limits(self) -> EnqueueLimits | None: ...
 
     @property
+    def quota_scope(self) -> str:
+        """Names the queue that its batches wait in; runs of equal scope share one budget of enqueued tokens."""
+        ...
+
+    @property
     def poll_interval_s(self) -> float: ...
+
+    @property
+    def completion_window_s(self) -> float:
+        """How long the provider may take for a batch."""
+        ...
 
     def to_stored(self) -> JsonObject:
         """Everything but secrets, as JSON; equal configurations give equal JSON.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from batchor_core.errors import ConfigurationError
 
@@ -34,6 +35,9 @@ class ChunkPolicy:
         return min(self.max_batch_bytes, self.max_request_bytes or self.max_batch_bytes)
 
 
+type PoorAnswer = Literal["fail", "retry", "accept"]
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """When an item is tried again.
@@ -41,12 +45,19 @@ class RetryPolicy:
     `max_attempts` counts attempts that the model answered. A request that was not run (its batch
     expired, the provider had a fault) uses no attempt up, and is sent again at most `max_deferrals` times.
     The wait before a retry doubles from `base_backoff_s` up to `max_backoff_s`, less up to a half at random.
+
+    `on_refusal`, `on_truncation` and `on_empty` say what becomes of an answer in which the model declined, that
+    was cut off, or that holds nothing: `"fail"` ends the item as failed at once, `"retry"` tries it
+    again as long as it has attempts, `"accept"` takes it as it is. The text is kept in every case.
     """
 
     max_attempts: int = 3
     base_backoff_s: float = 30.0
     max_backoff_s: float = 3600.0
     max_deferrals: int = 10
+    on_refusal: PoorAnswer = "fail"
+    on_truncation: PoorAnswer = "fail"
+    on_empty: PoorAnswer = "retry"
 
     def __post_init__(self) -> None:
         _require(self.max_attempts >= 1, "RetryPolicy.max_attempts must be at least 1")
@@ -55,13 +66,21 @@ class RetryPolicy:
             0 <= self.base_backoff_s <= self.max_backoff_s,
             "RetryPolicy.base_backoff_s must lie between 0 and max_backoff_s",
         )
+        for name in ("on_refusal", "on_truncation", "on_empty"):
+            known = getattr(self, name) in {"fail", "retry", "accept"}
+            _require(known, f"RetryPolicy.{name} must be 'fail', 'retry' or 'accept'")
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactPolicy:
-    """Which files are kept after their content is in the state. Requests are always kept until pruned."""
+    """Which files are kept after their content is in the state. Requests are always kept until pruned.
+
+    `delete_provider_files` deletes a batch's input, output and error file at the provider once its results
+    are stored; without it they stay until they expire there.
+    """
 
     persist_raw_output_artifacts: bool = True
+    delete_provider_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)

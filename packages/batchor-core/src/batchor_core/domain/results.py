@@ -54,6 +54,8 @@ class LineOutcome(StrEnum):
     """The provider had a fault (429, 5xx, status 0); the model did not answer."""
     NOT_RUN = "not_run"
     """The batch ended (expired, cancelled, failed) before this request ran."""
+    THROTTLED = "throttled"
+    """The batch was not begun, for the provider's queue was full; nothing is counted."""
     UNREADABLE = "unreadable"
     """The line has no shape we know, or its text cannot be stored."""
 
@@ -85,6 +87,8 @@ class ErrorClass(StrEnum):
     REQUEST_TOO_LARGE = "request_too_large"
     INPUT_REJECTED = "input_rejected"
     """The provider found fault with this line of the input file."""
+    RUN_CANCELLED = "run_cancelled"
+    """The run was cancelled before the item had an answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from enum import StrEnum
+from typing import NamedTuple, assert_never
 
 from batchor_core.domain.policies import RetryPolicy
 from batchor_core.domain.results import LineOutcome
@@ -30,20 +31,52 @@ class Tries:
     deferrals: int = 0
 
     def after(self, outcome: LineOutcome) -> "Tries":
+        if outcome is LineOutcome.THROTTLED:
+            return self
         if outcome.model_answered:
             return Tries(self.attempts_used + 1, self.deferrals)
         return Tries(self.attempts_used, self.deferrals + 1)
 
 
-# REFUSED, TRUNCATED: the same prompt under the same limits gives the same; REQUEST_FAILED: so will the provider.
-_FINAL = frozenset({LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.REQUEST_FAILED})
+class Verdict(StrEnum):
+    """What becomes of an item after an outcome."""
+
+    ACCEPT = "accept"
+    RETRY = "retry"
+    FAIL = "fail"
 
 
-def may_retry(outcome: LineOutcome, tries: Tries, policy: RetryPolicy) -> bool:
-    """Whether an item is sent again after *outcome*; *tries* includes the one that ended so."""
-    if outcome in _FINAL:
-        return False
-    return tries.attempts_used < policy.max_attempts and tries.deferrals <= policy.max_deferrals
+def judge(outcome: LineOutcome, tries: Tries, policy: RetryPolicy) -> Verdict:
+    """What becomes of an item after *outcome*; *tries* includes the one that ended so."""
+    wish = _wish(outcome, policy)
+    if wish is not Verdict.RETRY or outcome is LineOutcome.THROTTLED:
+        return wish
+    has_tries = tries.attempts_used < policy.max_attempts and tries.deferrals <= policy.max_deferrals
+    return Verdict.RETRY if has_tries else Verdict.FAIL
+
+
+def _wish(outcome: LineOutcome, policy: RetryPolicy) -> Verdict:
+    match outcome:
+        case LineOutcome.ANSWERED:
+            return Verdict.ACCEPT
+        case LineOutcome.REFUSED:
+            return Verdict(policy.on_refusal)
+        case LineOutcome.TRUNCATED:
+            return Verdict(policy.on_truncation)
+        case LineOutcome.EMPTY:
+            return Verdict(policy.on_empty)
+        case LineOutcome.REQUEST_FAILED:
+            return Verdict.FAIL  # the same request fails again
+        case (
+            LineOutcome.INVALID_OUTPUT
+            | LineOutcome.PROVIDER_FAILED
+            | LineOutcome.NOT_RUN
+            | LineOutcome.THROTTLED
+            | LineOutcome.UNREADABLE
+        ):
+            return Verdict.RETRY
+        case _:
+            assert_never(outcome)
 
 
 def backoff(failures: int, policy: RetryPolicy, *, jitter: float, retry_after_s: float | None = None) -> timedelta:

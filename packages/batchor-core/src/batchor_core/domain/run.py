@@ -23,22 +23,24 @@ class RunLifecycleStatus(StrEnum):
 
 
 class LifecycleEvent(StrEnum):
-    """What ends a run."""
+    """What ends a run, and what lets its failed items begin again."""
 
     FINISH_CLEAN = "finish_clean"
     FINISH_WITH_FAILURES = "finish_with_failures"
+    REOPEN = "reopen"
 
 
 S, E = RunLifecycleStatus, LifecycleEvent
 
 # fmt: off
 TRANSITIONS: Mapping[tuple[RunLifecycleStatus, LifecycleEvent], RunLifecycleStatus] = {
-    # from       event                     to
-    (S.RUNNING,  E.FINISH_CLEAN):          S.COMPLETED,
-    (S.RUNNING,  E.FINISH_WITH_FAILURES):  S.COMPLETED_WITH_FAILURES,
+    # from                       event                     to
+    (S.RUNNING,                  E.FINISH_CLEAN):          S.COMPLETED,
+    (S.RUNNING,                  E.FINISH_WITH_FAILURES):  S.COMPLETED_WITH_FAILURES,
+    (S.COMPLETED_WITH_FAILURES,  E.REOPEN):                S.RUNNING,  # by an operator alone
 }
 # fmt: on
-TERMINAL = terminal_statuses(RunLifecycleStatus, TRANSITIONS)
+TERMINAL = terminal_statuses(RunLifecycleStatus, TRANSITIONS, but_for=LifecycleEvent.REOPEN)
 
 
 class RunControlState(StrEnum):
@@ -125,13 +127,22 @@ class RunRecord:
 
     @property
     def is_running(self) -> bool:
-        """Whether the run may make progress at all."""
+        """Whether rows may be read and batches sent."""
         return not self.is_finished and self.control_state is RunControlState.RUNNING
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether what is open is being ended."""
+        return not self.is_finished and self.control_state is RunControlState.CANCEL_REQUESTED
 
     def controlled(self, event: ControlEvent, *, reason: str | None = None, message: str | None = None) -> Self:
         """The run after an operator, or a fault, asked for *event*."""
         state = next_status(CONTROL_TRANSITIONS, self.control_state, event)
         return replace(self, control_state=state, control_reason=reason, control_message=message)
+
+    def reopened(self) -> Self:
+        """The finished run, going on with items that had failed."""
+        return replace(self, status=next_status(TRANSITIONS, self.status, LifecycleEvent.REOPEN), finished_at=None)
 
     def finished_if_done(self, now: datetime) -> Self:
         """The run, finished when its input is read and no item is open."""

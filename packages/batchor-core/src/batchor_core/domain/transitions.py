@@ -17,7 +17,7 @@ def next_status[StatusT: StrEnum, EventT: StrEnum](
 
 
 def terminal_statuses[StatusT: StrEnum, EventT: StrEnum](
-    statuses: type[StatusT], table: Mapping[tuple[StatusT, EventT], StatusT]
+    statuses: type[StatusT], table: Mapping[tuple[StatusT, EventT], StatusT], *, but_for: EventT | None = None
 ) -> frozenset[StatusT]:
-    """The statuses from which no row of the table leads on."""
-    return frozenset(statuses) - {status for status, _ in table}
+    """The statuses from which no row of the table leads on, rows of the event *but_for* apart."""
+    return frozenset(statuses) - {status for status, event in table if event is not but_for}

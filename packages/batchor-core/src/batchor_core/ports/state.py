@@ -251,8 +251,12 @@ class ArtifactCatalog(Protocol):
 class CapacityStore(Protocol):
     """Enqueued tokens, by scope: shared by all runs of this storage."""
 
+    def get(self, scope: str) -> CapacityRecord:
+        """The scope's record, a new one where there is none."""
+        ...
+
     def lock(self, scope: str) -> CapacityRecord:
-        """The scope's record, a new one where there is none; nobody else changes it until this transaction ends."""
+        """Like `get`, and nobody else changes it until this transaction ends."""
         ...
 
     def save(self, capacity: CapacityRecord) -> None:

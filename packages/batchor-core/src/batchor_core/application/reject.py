@@ -1,0 +1,30 @@
+"""Reject: results of items that are never sent."""
+
+from collections.abc import Sequence
+
+from batchor_core.domain.item import ItemStatus
+from batchor_core.domain.results import ItemFailure, ResultRow
+
+
+def rejections(failures: Sequence[tuple[int, ItemFailure]], *, after: int) -> list[ResultRow]:
+    """Their results, in sequence behind *after*; indexes ascending."""
+    return [
+        ResultRow(
+            item_index=index,
+            sequence=sequence,
+            status=ItemStatus.FAILED_PERMANENT,
+            attempt_count=0,
+            batch_id=None,
+            raw_artifact_id=None,
+            raw_offset=0,
+            raw_length=0,
+            output_text=None,
+            finish_reason=None,
+            input_tokens=0,
+            output_tokens=0,
+            cached_input_tokens=0,
+            reasoning_tokens=0,
+            failure=failure.to_json(),
+        )
+        for sequence, (index, failure) in enumerate(failures, start=after + 1)
+    ]
