@@ -262,8 +262,11 @@ class MemoryArtifactCatalog(_MemoryStore):
 class MemoryCapacityStore(_MemoryStore):
     """Enqueued tokens, by scope."""
 
-    def lock(self, scope: str) -> CapacityRecord:
+    def get(self, scope: str) -> CapacityRecord:
         return self._facts.capacity.get(scope, CapacityRecord(scope))
+
+    def lock(self, scope: str) -> CapacityRecord:
+        return self.get(scope)
 
     def save(self, capacity: CapacityRecord) -> None:
         self._journal.update(self._facts.capacity, {capacity.scope: capacity})
