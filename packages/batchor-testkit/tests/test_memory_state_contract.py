@@ -1,3 +1,4 @@
+from collections import Counter
 from contextlib import nullcontext
 
 import pytest
@@ -16,3 +17,9 @@ class TestMemoryState(StateStoreContract):
 
 
 TestMemoryMachine = state_machine_test_case(lambda: nullcontext(MemoryStateStore()))
+
+
+def test_no_part_of_the_contract_hides_a_test_of_another() -> None:
+    # A class that inherits two tests of one name runs only the first, and nobody notices.
+    names = Counter(name for part in StateStoreContract.__mro__ for name in vars(part) if name.startswith("test_"))
+    assert [name for name, times in names.items() if times > 1] == []

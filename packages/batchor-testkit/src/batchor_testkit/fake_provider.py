@@ -17,7 +17,7 @@ from batchor_core.domain.capacity import EnqueueLimits
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.job import OPERATION, OutputSchema
 from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
-from batchor_core.errors import ProviderRefusedError, RefusalConsequence, RequestEncodingError
+from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError, RefusalConsequence, RequestEncodingError
 from batchor_core.json_types import JsonObject
 from batchor_core.ports.artifacts import ArtifactWriter
 from batchor_core.ports.system import Clock
@@ -62,6 +62,8 @@ class FakeServer:
     run_time_s: float = 0.0
     """How long after its creation a batch has ended."""
     final_status: str = "completed"
+    down: bool = False
+    """Whether calls get no answer."""
     faults: tuple[LineFault, ...] = ()
     """Given to every batch whose final status is `failed`."""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -113,6 +115,8 @@ class FakeClient:
         self._server = server
 
     def upload(self, content: BinaryIO, *, name: str) -> str:
+        if self._server.down:
+            raise ProviderUnavailableError("the fake provider is down")
         return self._server.store(content.read(), name=name)
 
     def create(self, *, input_file_id: str, metadata: Mapping[str, str]) -> RemoteBatch:

@@ -101,7 +101,7 @@ class BatchStoreContract(StateContract):
         with pytest.raises(BatchorError), store.reading() as unit:
             unit.batches.get(4_711)
 
-    def test_everything_that_may_change_is_saved(self, store: StateStore) -> None:
+    def test_everything_of_a_batch_that_may_change_is_saved(self, store: StateStore) -> None:
         start_run(store)
         added = _add(store, example_batch())
         with store.transaction() as unit:
@@ -139,7 +139,7 @@ class BatchStoreContract(StateContract):
         _save(store, released(added))
         assert _get(store, added) == released(added)
 
-    def test_times_come_back_aware_in_utc_with_microseconds(self, store: StateStore) -> None:
+    def test_times_of_a_batch_come_back_aware_in_utc_with_microseconds(self, store: StateStore) -> None:
         start_run(store)
         added = _add(store, example_batch(next_due_at=seconds_later(0.000_001), lease=Lease("w", NOW, 1)))
         _save(store, replace(added, sent_at=NOW, fenced_at=NOW, ended_at=NOW))
@@ -198,7 +198,7 @@ class BatchLeaseContract(StateContract):
         assert _lease(store, "worker-2") == []
         assert _lease(store, "worker-2", now=NOW + LEASE_TTL)[0].lease.fence == 2
 
-    def test_the_longest_due_come_first_up_to_the_limit(self, store: StateStore) -> None:
+    def test_the_longest_due_batches_come_first_up_to_the_limit(self, store: StateStore) -> None:
         start_run(store)
         _add_due_in(store, -1, -3, 5, 0, -2)
         assert [batch.batch_key for batch in _lease(store, "w", limit=2)] == ["key-3", "key-2"]

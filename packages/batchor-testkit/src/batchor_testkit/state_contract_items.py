@@ -129,7 +129,7 @@ class ItemStoreContract(StateContract):
             settle(unit, batch, {0: Verdict.SUCCEED, 1: Verdict.RETRY})
             assert [ref.item_index for ref in unit.items.requests(RUN_ID, first=0, limit=9)] == [0, 1, 2]
 
-    def test_byte_ranges_behind_four_gigabytes_are_kept(self, store: StateStore) -> None:
+    def test_byte_ranges_of_requests_behind_four_gigabytes_are_kept(self, store: StateStore) -> None:
         start_run(store)
         with store.transaction() as unit:
             segment_id = unit.runs.get(RUN_ID).ingest.segment_id

@@ -124,7 +124,7 @@ class EventLogContract(StateContract):
         assert len(sequences) == 6
         assert sequences[0] > 0
 
-    def test_pages_leave_no_gap_and_repeat_nothing(self, store: StateStore) -> None:
+    def test_pages_of_events_leave_no_gap_and_repeat_nothing(self, store: StateStore) -> None:
         _a_run(store)
         _a_run(store, "other")
         with store.transaction() as unit:

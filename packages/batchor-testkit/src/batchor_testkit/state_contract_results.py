@@ -68,7 +68,7 @@ class ResultStoreContract(StateContract):
         _append(store, example_result(0, sequence=1)._replace(output_text=text))
         assert _by_index(store)[0].row.output_text == text
 
-    def test_byte_ranges_behind_four_gigabytes_are_kept(self, store: StateStore) -> None:
+    def test_byte_ranges_of_output_lines_behind_four_gigabytes_are_kept(self, store: StateStore) -> None:
         start_run(store, items=1)
         row = example_result(0, sequence=1)._replace(raw_offset=5 * 10**9, raw_length=4 * 10**6)
         _append(store, row)

@@ -7,7 +7,7 @@ from batchor_core.domain.retry import RetryRow
 from batchor_core.ports.state import Member, StateStore
 from batchor_testkit.state_contract_fixtures import StateContract, are_utc
 from batchor_testkit.state_examples import NOW, REQUEST_BYTES, RUN_ID, example_batch, seconds_later
-from batchor_testkit.state_steps import Verdict, settle, start_run, submitted_batch
+from batchor_testkit.state_steps import Verdict, claim, settle, start_run, submitted_batch
 
 _LARGE = 50_000
 
@@ -58,7 +58,7 @@ class RetryStoreContract(StateContract):
         assert _due(store, now=seconds_later(0.999_999)) == []
         assert _due(store, now=seconds_later(1)) == [0]
 
-    def test_the_longest_due_come_first_up_to_the_limit(self, store: StateStore) -> None:
+    def test_the_longest_due_retries_come_first_up_to_the_limit(self, store: StateStore) -> None:
         start_run(store, items=5)
         _put(store, *(_retry(index, due_in_s=due) for index, due in enumerate([-1, -3, 5, 0, -2])))
         assert _due(store, limit=3) == [1, 4, 0]
@@ -149,6 +149,15 @@ class RetryStoreContract(StateContract):
             settle(unit, batch, {0: Verdict.RETRY})
             unit.retries.drop(RUN_ID, [0])
             assert [member.item_index for member in unit.items.members(batch)] == [0, 1]
+
+    def test_an_item_whose_bound_retry_is_dropped_belongs_to_its_range_again(self, store: StateStore) -> None:
+        batch = submitted_batch(store, items=2)
+        with store.transaction() as unit:
+            settle(unit, batch, {0: Verdict.RETRY})
+            other = claim(unit, retries=1)
+            unit.retries.drop(RUN_ID, [0])
+            assert [member.item_index for member in unit.items.members(batch)] == [0, 1]
+            assert list(unit.items.members(other)) == []
 
     def test_nothing_is_due_next_without_retries(self, store: StateStore) -> None:
         start_run(store, items=1)

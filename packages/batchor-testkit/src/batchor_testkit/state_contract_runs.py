@@ -79,7 +79,7 @@ class RunStoreContract(StateContract):
         with store.transaction() as unit:
             assert unit.runs.lock(RUN_ID) == unit.runs.get(RUN_ID)
 
-    def test_everything_that_may_change_is_saved(self, store: StateStore) -> None:
+    def test_everything_of_a_run_that_may_change_is_saved(self, store: StateStore) -> None:
         _add(store, example_run())
         run = example_run()
         changed = replace(
@@ -146,7 +146,7 @@ class RunStoreContract(StateContract):
         _add(store, run)
         assert _get(store) == run
 
-    def test_times_come_back_aware_in_utc_with_microseconds(self, store: StateStore) -> None:
+    def test_times_of_a_run_come_back_aware_in_utc_with_microseconds(self, store: StateStore) -> None:
         run = example_run()
         run = replace(run, ingest=replace(run.ingest, lease=Lease("w", seconds_later(0.000_001), 1)))
         _add(store, replace(run, finished_at=seconds_later(0.5)))
@@ -171,7 +171,7 @@ class RunStoreContract(StateContract):
         with store.reading() as unit:
             assert list(unit.runs.page(before=None, limit=1)) == [example_run()]
 
-    def test_pages_leave_no_gap_and_repeat_nothing(self, store: StateStore) -> None:
+    def test_pages_of_runs_leave_no_gap_and_repeat_nothing(self, store: StateStore) -> None:
         _add(store, *(example_run(f"run-{age}", created_at=seconds_later(-age)) for age in range(7)))
         assert _page_through(store, limit=3) == [f"run-{age}" for age in range(7)]
 

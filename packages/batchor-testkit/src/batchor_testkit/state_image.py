@@ -13,7 +13,7 @@ from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.domain.results import FailureCount, StoredResult
 from batchor_core.domain.run import RunRecord
-from batchor_core.ports.state import ArtifactRecord, Member, UnitOfWork
+from batchor_core.ports.state import ArtifactRecord, ItemRow, Member, UnitOfWork
 from batchor_testkit.state_examples import NOW
 
 _ALL = 1_000_000
@@ -38,6 +38,7 @@ class RunImage:
     segment: str | None
     recount: StatusCounts
     statuses: Sequence[tuple[int, ItemStatus]]
+    items: Sequence[tuple[ItemRow, str | None]]
     requests: Sequence[tuple[RequestRef, str | None]]
     by_index: Sequence[tuple[StoredResult, str | None, str | None]]
     by_sequence: Sequence[tuple[StoredResult, str | None, str | None]]
@@ -55,7 +56,7 @@ def run_ids(unit: UnitOfWork) -> list[str]:
 
 
 def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
-    """Everything of one run, read through every reading method of the port."""
+    """Everything of one run."""
     run = unit.runs.get(run_id)
     artifacts = unit.artifacts.of_run(run_id)
     names = {artifact.artifact_id: artifact.name for artifact in artifacts}
@@ -66,6 +67,10 @@ def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
         segment=name(run.ingest.segment_id),
         recount=unit.items.recount(run_id),
         statuses=list(unit.items.statuses(run_id, first=0, limit=_ALL)),
+        items=[
+            (row._replace(segment_id=None), name(row.segment_id))
+            for row in unit.items.page(run_id, first=0, limit=_ALL)
+        ],
         requests=[(_plain(ref), name(ref.segment_id)) for ref in unit.items.requests(run_id, first=0, limit=_ALL)],
         by_index=[_result(row, name, batch_key) for row in unit.results.by_index(run_id, first=0, limit=_ALL)],
         by_sequence=[_result(row, name, batch_key) for row in unit.results.by_sequence(run_id, after=0, limit=_ALL)],
