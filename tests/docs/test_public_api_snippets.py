@@ -135,3 +135,30 @@ def test_an_observer_is_told_from_the_start_to_the_end(classification: BatchJob[
     assert events[0].event_type == "run_created"
     assert "run_finished" in {event.event_type for event in events}
     assert len({event.run_id for event in events}) == 1
+
+
+def test_results_are_exported_in_pieces_and_a_run_is_cancelled(runner: BatchRunner) -> None:
+    def job() -> BatchJob[int, None]:
+        return BatchJob(
+            items=[BatchItem(f"item-{number}", number) for number in range(5)],
+            build_prompt=lambda item: f"Is {item.payload} a prime?",
+            provider_config=OpenAIProviderConfig(model="gpt-4.1"),
+        )
+
+    export = runner.run_and_wait(job()).export_terminal_results("partial.jsonl", append=False, limit=3)
+    assert (export.exported_count, export.next_after_sequence) == (3, 3)
+    assert len(Path("partial.jsonl").read_text().splitlines()) == 3
+    run = runner.start(job())
+    run.cancel()
+    assert run.wait().summary().control_state is RunControlState.CANCEL_REQUESTED
+
+
+def test_raw_answers_are_exported_then_pruned_and_results_stay(
+    runner: BatchRunner, classification: BatchJob[dict[str, str], Verdict]
+) -> None:
+    run = runner.run_and_wait(classification)
+    run.export_artifacts("exports")
+    run.prune_artifacts(include_raw_output_artifacts=True)
+    (result,) = run.results()
+    assert isinstance(result.output, Verdict)
+    assert result.raw_response is None

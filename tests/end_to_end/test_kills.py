@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+
 from batchor_core import BatchRunner, RunLifecycleStatus
 from batchor_emulator import EmulatorProcess
 from batchor_sqlite import SQLiteStorage

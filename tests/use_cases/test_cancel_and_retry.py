@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from batchor_core import EventType, ItemStatus, RunControlState, RunLifecycleStatus
 from batchor_core.domain.job import BatchJob
 from batchor_core.errors import RunCancelledError

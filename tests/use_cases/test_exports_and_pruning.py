@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from batchor_core import ArtifactPolicy
 from batchor_core.application.bundle import verify_bundle
 from batchor_core.domain.job import BatchJob

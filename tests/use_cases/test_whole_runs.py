@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from batchor_core import (
     BatchItem,
     ChunkPolicy,
@@ -87,7 +88,7 @@ def test_a_duplicate_id_stops_with_its_name_and_place(world: Any, job: MakeJob) 
 
 
 def test_an_empty_id_stops_with_its_place(world: Any, job: MakeJob) -> None:
-    with pytest.raises(InvalidItemError, match="item number 2.*empty"):
+    with pytest.raises(InvalidItemError, match=r"item number 2.*empty"):
         world.new_process().start(job(items=[BatchItem("a", "1"), BatchItem("", "2")]))
 
 

@@ -208,7 +208,9 @@ def test_the_configuration_of_another_provider_is_refused() -> None:
     class OtherConfig:
         provider = "other"
         enqueue_limits = None
+        quota_scope = "other"
         poll_interval_s = 1.0
+        completion_window_s = 60.0
 
         def to_stored(self) -> dict[str, str]:
             return {}

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from batchor_core.domain.batch import BatchState
 from batchor_core.domain.transitions import next_status, terminal_statuses
-from batchor_core.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class BatchItem[PayloadT]:
 
     item_id: str
     payload: PayloadT
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """What comes back: decoded output lines, stored results, and the results that users read."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from batchor_core.domain.item import ItemStatus
-from batchor_core.json_types import JsonObject, JsonValue
+from batchor_core.json_types import JsonValue
 
 if TYPE_CHECKING:
     # Known to every type checker without being installed; the standard library has defaults from 3.13.
@@ -192,14 +192,14 @@ class TextItemResult:
     attempt_count: int
     output_text: str | None
     error: ItemFailure | None
-    metadata: JsonObject
+    metadata: Mapping[str, Any]
     usage: TokenUsage
     finish_reason: str | None = None
     sequence: int
     load_raw_response: Callable[[], JsonValue] = field(default=_no_raw_response, repr=False, compare=False)
 
     @property
-    def raw_response(self) -> JsonValue:
+    def raw_response(self) -> Any:
         """The provider's output line, read from its artifact at each access; None once that is pruned."""
         return self.load_raw_response()
 
