@@ -29,7 +29,7 @@ from batchor_core.errors import (
     RunNotFinishedError,
     RunNotFoundError,
     RunPausedError,
-    SourceError,
+    SourceChangedError,
     WaitTimeoutError,
 )
 from batchor_testkit.fake_provider import FakeProviderConfig
@@ -339,17 +339,47 @@ def test_another_configuration_is_refused_with_both_sides(world: Any, job: MakeJ
         world.new_process().start(job(4, provider_config=FakeProviderConfig(model="fake-2")), run_id="fixed")
 
 
-def test_another_list_of_items_is_refused(world: Any, job: MakeJob) -> None:
-    def stops_at_9(item: BatchItem[str]) -> str:
-        if item.item_id == "item-9":
-            raise ValueError("no")
+def stopped_at(item_id: str) -> Callable[[BatchItem[str]], str]:
+    """A `build_prompt` that raises for one item."""
+
+    def build_prompt(item: BatchItem[str]) -> str:
+        if item.item_id == item_id:
+            raise ValueError("stop here")
         return item.payload
 
+    return build_prompt
+
+
+ROWS = [BatchItem(f"item-{n}", f"prompt {n}", {"n": n}) for n in range(10)]
+CHANGED_ROWS = {
+    "other ids": ([BatchItem(f"other-{n}", "x") for n in range(10)], "item number 1 with the id 'other-0'"),
+    "one other prompt": ([*ROWS[:5], BatchItem("item-5", "changed"), *ROWS[6:]], "item number 6 'item-5' with another"),
+    "fewer items": (ROWS[:3], "only 3 items"),
+}
+
+
+@pytest.mark.parametrize(("items", "difference"), CHANGED_ROWS.values(), ids=CHANGED_ROWS)
+def test_a_list_that_begins_otherwise_is_refused_with_the_first_difference(
+    world: Any, job: MakeJob, items: list[BatchItem[str]], difference: str
+) -> None:
     with pytest.raises(PromptBuildError):
-        world.new_process().start(job(10, build_prompt=stops_at_9), run_id="fixed")
-    others = [BatchItem(f"other-{n}", "x") for n in range(10)]
-    with pytest.raises(SourceError):
-        world.new_process().start(job(items=others), run_id="fixed")
+        world.new_process().start(job(10, build_prompt=stopped_at("item-9")), run_id="fixed")
+    with pytest.raises(SourceChangedError, match=difference):
+        world.new_process().start(job(items=items), run_id="fixed")
+
+
+def test_a_generator_that_is_made_anew_goes_on_behind_what_is_stored(world: Any, job: MakeJob) -> None:
+    with pytest.raises(PromptBuildError):
+        world.new_process().start(job(items=iter(ROWS), build_prompt=stopped_at("item-9")), run_id="fixed")
+    run = world.new_process().run_and_wait(job(items=iter(ROWS)), run_id="fixed")
+    assert len(run.results()) == 10
+    assert len(world.executed) == 10
+
+
+def test_another_identity_of_the_job_is_refused(world: Any, job: MakeJob) -> None:
+    world.new_process().start(job(4, identity={"template": "one"}), run_id="fixed")
+    with pytest.raises(ConfigChangedError, match=r"identity.*one.*two"):
+        world.new_process().start(job(4, identity={"template": "two"}), run_id="fixed")
 
 
 @pytest.mark.parametrize("run_id", ["", "../../x", "/abs", "a" * 300, "a\0b", "a\n", ".hidden", "a/b", "a..b"])

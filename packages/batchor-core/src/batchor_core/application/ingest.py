@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from batchor_core.application.context import RunContext
+from batchor_core.application.iterable_source import IterableItemSource
 from batchor_core.application.reject import rejections
+from batchor_core.application.replay import replay_prefix
 from batchor_core.application.segment import OpenSegment, sealed_as_committed, segment_record
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts
@@ -121,9 +123,15 @@ class Ingestion:
         self._next_index = run.ingest.next_index
         for left_open in segments:
             self._seal(left_open)
-        self._cursor = self._source.open(run.ingest.checkpoint)
-        self._rows = iter(self._cursor)
+        self._open_source(run.ingest.checkpoint)
         return None
+
+    def _open_source(self, checkpoint: JsonValue) -> None:
+        is_replayed = isinstance(self._source, IterableItemSource)
+        self._cursor = self._source.open(None if is_replayed else checkpoint)
+        self._rows = iter(self._cursor)
+        if is_replayed:
+            replay_prefix(self._ctx, self._rows, self._request_of, count=self._next_index)
 
     def _seal(self, left_open: ArtifactRecord) -> None:
         """Close a former worker's segment for good."""
@@ -158,7 +166,7 @@ class Ingestion:
     def _add(self, piece: _Slice, item: BatchItem[Any], index: int) -> None:
         metadata = check_item(item, index)
         prompt = self._build(item)
-        line = prompt if isinstance(prompt, ItemFailure) else self._encode(prompt, index)
+        line = self._encode(prompt, index)
         if isinstance(line, ItemFailure):
             piece.failures.append((index, line))
             piece.rows.append(ItemRow(index, item.item_id, metadata, None, 0, 0, 0))
@@ -180,7 +188,12 @@ class Ingestion:
             raise PromptBuildError(self._ctx.run_id, item.item_id, problem) from error
         return prompt
 
-    def _encode(self, prompt: PromptParts, index: int) -> bytes | ItemFailure:
+    def _request_of(self, item: BatchItem[Any], index: int) -> bytes | ItemFailure:
+        return self._encode(self._build(item), index)
+
+    def _encode(self, prompt: PromptParts | ItemFailure, index: int) -> bytes | ItemFailure:
+        if isinstance(prompt, ItemFailure):
+            return prompt
         try:
             line = self._codec.encode(f"{self._ctx.tag}-{index}", prompt)
         except RequestEncodingError as error:

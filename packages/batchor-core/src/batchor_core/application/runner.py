@@ -24,7 +24,7 @@ from batchor_core.failpoints import around
 from batchor_core.plugins import default_artifacts, default_clock, default_storage, storage_named
 from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.provider import ProviderFactory
-from batchor_core.ports.sources import CheckpointedItemSource
+from batchor_core.ports.sources import CheckpointedItemSource, SourceIdentity, describe_change
 from batchor_core.ports.state import StateStore
 from batchor_core.ports.system import Clock, Observer
 
@@ -184,6 +184,7 @@ class BatchRunner:
             retry_policy=job.retry_policy,
             artifact_policy=job.artifact_policy,
             batch_metadata=dict(job.batch_metadata),
+            identity=dict(job.identity),
         )
 
     def _add_or_take_up(self, run_id: str, stored: StoredJob, source: CheckpointedItemSource[Any]) -> RunRecord:
@@ -197,7 +198,7 @@ class BatchRunner:
                 uow.runs.add(record)
                 uow.events.append([event])
             else:
-                _check_same_job(found, stored, identity)
+                _check_same_job(found, stored, source)
                 return found
         self._services.emit(event)
         return record
@@ -230,13 +231,12 @@ def _storage(storage: StateStore | str | None) -> StateStore:
     return storage_named(storage) if isinstance(storage, str) else storage
 
 
-def _check_same_job(found: RunRecord, stored: StoredJob, identity: Mapping[str, Any]) -> None:
+def _check_same_job(found: RunRecord, stored: StoredJob, source: CheckpointedItemSource[Any]) -> None:
     differences = StoredJob.from_json(found.config).differences(stored)
     if differences:
         raise ConfigChangedError(found.run_id, differences=differences)
-    if dict(found.ingest.source) != dict(identity):
-        raise SourceChangedError(found.run_id, stored=_shown(found.ingest.source), given=_shown(identity))
-
-
-def _shown(identity: Mapping[str, Any]) -> str:
-    return f"{identity['kind']} {identity['reference']} ({identity['fingerprint']})"
+    before = SourceIdentity.from_json(found.ingest.source)
+    given = source.identity()
+    if before != given:
+        change = describe_change(source, before)
+        raise SourceChangedError(found.run_id, stored=str(before), given=f"{given}: {change}")

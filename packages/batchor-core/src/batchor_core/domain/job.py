@@ -81,7 +81,8 @@ class BatchJob(Generic[PayloadT, OutputT]):  # noqa: UP046  type parameters have
     `build_prompt` returns `PromptParts` or a plain string. When it raises, the run stops with
     an error that names the item and stays resumable (`on_prompt_error="stop"`), or the item is
     recorded as failed (`"fail_item"`). `structured_output` is a Pydantic model class; the answers are then
-    checked against it. `batch_metadata` is shown with each batch at the provider.
+    checked against it. `batch_metadata` is shown with each batch at the provider. `identity` names what else makes this
+    job the same job, such as a prompt template: it is stored, and compared when the run is taken up again.
     """
 
     items: Iterable[BatchItem[PayloadT]]
@@ -93,6 +94,7 @@ class BatchJob(Generic[PayloadT, OutputT]):  # noqa: UP046  type parameters have
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     artifact_policy: ArtifactPolicy = field(default_factory=ArtifactPolicy)
     batch_metadata: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, str] = field(default_factory=dict)
     on_prompt_error: Literal["stop", "fail_item"] = "stop"
 
 
@@ -107,6 +109,7 @@ class StoredJob:
     retry_policy: RetryPolicy
     artifact_policy: ArtifactPolicy
     batch_metadata: Mapping[str, str]
+    identity: Mapping[str, str]
 
     def to_json(self) -> JsonObject:
         return asdict(self)
@@ -122,6 +125,7 @@ class StoredJob:
             retry_policy=RetryPolicy(**stored["retry_policy"]),
             artifact_policy=ArtifactPolicy(**stored["artifact_policy"]),
             batch_metadata=stored["batch_metadata"],
+            identity=stored["identity"],
         )
 
     def differences(self, other: "StoredJob") -> list[str]:

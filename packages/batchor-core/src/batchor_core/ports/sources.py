@@ -1,8 +1,8 @@
 """Where items come from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from batchor_core.domain.item import BatchItem
 from batchor_core.json_types import JsonObject, JsonValue
@@ -20,6 +20,10 @@ class SourceIdentity:
 
     def to_json(self) -> JsonObject:
         return {"kind": self.kind, "reference": self.reference, "fingerprint": self.fingerprint}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        return cls(stored["kind"], stored["reference"], stored["fingerprint"])
 
     def __str__(self) -> str:
         return f"{self.kind} {self.reference} ({self.fingerprint})"
@@ -56,3 +60,32 @@ class CheckpointedItemSource[PayloadT](Protocol):
         ...
 
     def __iter__(self) -> Iterator[BatchItem[PayloadT]]: ...
+
+
+@runtime_checkable
+class ComparableSource(Protocol):
+    """What a checkpointed source may add: to say how its content has changed, not only that it has."""
+
+    def difference_from(self, stored: SourceIdentity) -> str:
+        """How this source differs from *stored*, the unequal identity that it had when a run was started.
+
+        A clause that names the source, such as `rows were appended to /data/a.jsonl, which has grown from …`.
+        Raises the `SourceError`s of `identity()`.
+        """
+        ...
+
+
+def describe_change(source: CheckpointedItemSource[Any], stored: SourceIdentity) -> str:
+    """How *source* differs from the unequal identity that a run was started with, in words."""
+    if isinstance(source, ComparableSource):
+        return source.difference_from(stored)
+    return describe_difference(stored, source.identity())
+
+
+def describe_difference(stored: SourceIdentity, given: SourceIdentity) -> str:
+    """What two unequal identities alone tell, in words."""
+    if stored.kind == given.kind and stored.reference == given.reference:
+        return f"the content of {given.kind} {given.reference} was changed"
+    same_content = stored.kind == given.kind and stored.fingerprint == given.fingerprint != ""
+    remark = ", which has the same content: give the path that the run was started with" if same_content else ""
+    return f"the run reads {stored.kind} {stored.reference}, the job gives {given.kind} {given.reference}{remark}"
