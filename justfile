@@ -27,7 +27,7 @@ imports:
 
 # Build the documentation; a broken link or reference fails
 docs:
-    mkdocs build --strict --quiet
+    NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 # Run the tests, all or those that are named
 test *ARGS:

@@ -68,7 +68,7 @@ def test_faults_of_the_input_file_are_read_with_their_lines() -> None:
     ]
     assert shown(status="failed", errors={"object": "list", "data": data}).faults == (
         LineFault("invalid_json_line", "Line 2 is no JSON.", 2, "body"),
-        LineFault("token_limit_exceeded", "Too many."),
+        LineFault("token_limit_exceeded", "Too many.", transient=True),
         LineFault(None, "the provider gave no reason"),
     )
 

@@ -15,7 +15,7 @@ from batchor_core.errors import (
 )
 
 _MAX_MESSAGE_CHARACTERS = 500
-_QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _UNCLEAR_STATUSES = frozenset({408, 409})
 # Right after an upload a create may not see the file yet, and says so with a 400.
 _FILE_NOT_SEEN_YET = re.compile(r"(cannot|can't|could not) find (the )?(input )?file|no such file", re.IGNORECASE)
@@ -53,7 +53,7 @@ def refusal_error(call: str, refusal: Refusal, *, key: str | None) -> ProviderEr
     status, code = refusal.status_code, refusal.code or refusal.type
     code = scrub(code, key) if code else None
     said = f"{call}: HTTP {status}{f' {code}' if code else ''}: {scrub(refusal.message, key)}"
-    if refusal.code in _QUOTA_CODES or refusal.type in _QUOTA_CODES:
+    if refusal.code in QUOTA_CODES or refusal.type in QUOTA_CODES:
         return _refused(said, RefusalConsequence.QUOTA, status, code)
     if status == 429 or (status == 400 and _FILE_NOT_SEEN_YET.search(refusal.message)):
         return ProviderThrottledError(

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from batchor_core.domain.batch import LineFault, RemoteBatch
+from batchor_core.errors import RefusalConsequence
+from batchor_openai.errors import QUOTA_CODES
 
 _ENDED = ("completed", "failed", "expired", "cancelled", "canceled")
 """Every other status, also an unknown one, is looked at again."""
@@ -109,9 +111,13 @@ def _faults(errors: object) -> tuple[LineFault, ...]:
 
 def _fault(entry: dict[str, Any]) -> LineFault:
     line = entry.get("line")
+    code = _text(entry.get("code"))
     return LineFault(
-        code=_text(entry.get("code")),
+        code=code,
         message=_text(entry.get("message")) or "the provider gave no reason",
         line=line if type(line) is int and line >= 1 else None,
         param=_text(entry.get("param")),
+        # The queue of enqueued tokens empties by itself as batches end.
+        transient=code == "token_limit_exceeded",
+        pause_reason=RefusalConsequence.QUOTA.value if code in QUOTA_CODES else None,
     )

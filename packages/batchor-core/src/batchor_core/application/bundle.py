@@ -52,7 +52,8 @@ def export_bundle(
     target = destination / run_id
     work = destination / f".{run_id}.{services.rng.getrandbits(64):016x}.tmp"
     try:
-        work.mkdir(mode=0o700, parents=True)
+        destination.mkdir(mode=0o700, parents=True, exist_ok=True)
+        work.mkdir(mode=0o700)
         files = [_results_file(work, result_lines)]
         files += [_copy(services.artifacts, record, work) for record in artifacts if record.state == "complete"]
         _write_manifest(work, run, files)

@@ -168,7 +168,7 @@ def _pause_for_fault(ctx: RunContext, batch: BatchRecord) -> None:
         pause(
             ctx.services,
             ctx.run_id,
-            reason="batch_failed",
+            reason=lasting[0].pause_reason or "batch_failed",
             message=f"the provider failed batch {batch.provider_batch_id}: {lasting[0].message} ({code})",
         )
 

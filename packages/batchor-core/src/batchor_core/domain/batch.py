@@ -75,6 +75,8 @@ class LineFault:
     param: str | None = None
     transient: bool = False
     """It goes away by itself, such as a full queue of enqueued tokens."""
+    pause_reason: str | None = None
+    """Why the run has to be paused, one of `RefusalConsequence`, where the fault is of the account and not of the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class OutputSchema:
     """`module:Class` where the model can be imported again, else None."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchJob(Generic[PayloadT, OutputT]):  # noqa: UP046  type parameters have no defaults in 3.12
     """Rows, the prompt that each becomes, and who answers.
 
@@ -96,6 +96,11 @@ class BatchJob(Generic[PayloadT, OutputT]):  # noqa: UP046  type parameters have
     batch_metadata: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     on_prompt_error: Literal["stop", "fail_item"] = "stop"
+
+    def __class_getitem__(cls, parameters: Any) -> Any:
+        """`BatchJob[Payload]` is `BatchJob[Payload, None]`, as type checkers read it; before 3.13 it has to be said."""
+        given = parameters if isinstance(parameters, tuple) else (parameters, None)
+        return super().__class_getitem__(given)  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
