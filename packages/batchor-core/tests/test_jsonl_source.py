@@ -1,9 +1,8 @@
 import json
-import shutil
+import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 
 from batchor_core.adapters.jsonl_source import JsonlItemSource
 from batchor_core.domain.item import BatchItem
-from batchor_core.errors import InvalidItemError, SourceError, SourceRowError
-from batchor_core.json_types import JsonValue
+from batchor_core.errors import ConfigurationError, InvalidItemError, SourceError, SourceRowError
 
 GOOD = b'{"id":"a"}\n'
 MIB = 1 << 20
@@ -40,15 +38,8 @@ def ids(path: Path, content: bytes) -> list[str]:
     return [item.item_id for item in source_of(path, content)]
 
 
-def checkpoint_behind(source: JsonlItemSource[Any], count: int) -> JsonValue:
-    with closing(source.open(None)) as cursor:
-        assert len(list(islice(cursor, count))) == count
-        return cursor.checkpoint()
-
-
-def ids_behind(source: JsonlItemSource[Any], checkpoint: JsonValue) -> list[str]:
-    with closing(source.open(checkpoint)) as cursor:
-        return [item.item_id for item in cursor]
+def lineage_of(item: BatchItem[Any]) -> Any:
+    return item.metadata["batchor_lineage"]
 
 
 def line_of(item_id: object) -> bytes:
@@ -63,7 +54,45 @@ def test_a_row_becomes_an_item(path: Path) -> None:
         metadata_from_row=lambda row: {"n": row["n"]},
     )
     path.write_bytes(b'{"id": 7, "text": "hello", "n": 1}\n')
-    assert list(source) == [BatchItem("7", "hello", {"n": 1})]
+    lineage = {
+        "source_ref": str(path),
+        "source_item_index": 0,
+        "source_primary_key": "7",
+        "source_namespace": None,
+        "partition_id": None,
+    }
+    assert list(source) == [BatchItem("7", "hello", {"n": 1, "batchor_lineage": lineage})]
+
+
+def test_lineage_tells_the_path_as_it_was_given(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    path.write_bytes(GOOD)
+    source = JsonlItemSource("./items.jsonl", item_id_from_row=lambda row: row["id"], payload_from_row=lambda row: row)
+    assert lineage_of(next(iter(source)))["source_ref"] == "./items.jsonl"
+
+
+def test_a_path_that_is_no_text_is_told_as_text(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl"))
+    source = source_of(path, GOOD)
+    assert lineage_of(next(iter(source)))["source_ref"] == f"{tmp_path}/\\xff.jsonl"
+    assert source.identity().reference == f"{tmp_path}/\\xff.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [(None, "the metadata is a NoneType"), (["a"], "is a list"), ({"batchor_lineage": 1}, "'batchor_lineage'.*rename")],
+)
+def test_metadata_that_has_no_room_for_lineage_is_named_by_file_and_line(
+    path: Path, metadata: object, problem: str
+) -> None:
+    source = source_of(path, b"\n" + GOOD, metadata_from_row=lambda row: metadata)
+    with pytest.raises(InvalidItemError, match=rf"items\.jsonl, line 2: .*{problem}"):
+        list(source)
+
+
+def test_100_000_columns_are_read(path: Path) -> None:
+    row = {"id": "a", **{f"c{number}": number for number in range(99_999)}}
+    assert [item.payload for item in source_of(path, json.dumps(row).encode())] == [row]
 
 
 # What is read
@@ -148,23 +177,6 @@ def test_rows_before_a_bad_line_are_read(path: Path) -> None:
         next(rows)
 
 
-def test_a_refused_row_is_not_passed_over(path: Path) -> None:
-    with closing(source_of(path, b'{"id":"a"}\n{bad\n{"id":"c"}\n').open(None)) as cursor:
-        for _ in range(2):
-            with pytest.raises(SourceRowError, match="line 2"):
-                list(cursor)
-
-
-def test_a_corrected_row_is_read_from_the_checkpoint_before_it(path: Path) -> None:
-    source = source_of(path, b'{"id":"a"}\n{bad\n{"id":"c"}\n')
-    with closing(source.open(None)) as cursor:
-        with pytest.raises(SourceRowError):
-            list(cursor)
-        checkpoint = cursor.checkpoint()
-    path.write_bytes(b'{"id":"a"}\n{"id":"b"}\n{"id":"c"}\n')
-    assert ids_behind(source, checkpoint) == ["b", "c"]
-
-
 @pytest.mark.parametrize("item_id", [7, 1.5, None, True, ["a"], {"a": 1}, "", "a\0b", "x" * 10_001])
 def test_an_unusable_id_is_named_by_file_and_line(path: Path, item_id: object) -> None:
     source = source_of(path, GOOD + b"\n" + json.dumps({"id": item_id}).encode())
@@ -218,7 +230,7 @@ def test_a_row_of_60_mb_is_refused_by_default(path: Path) -> None:
 
 
 def test_a_row_of_60_mb_is_read_with_a_higher_limit(path: Path) -> None:
-    source = source_of(path, GOOD + large_row(60_000_000), max_line_bytes=64 * MIB)
+    source = source_of(path, GOOD + large_row(60_000_000), max_row_bytes=64 * MIB)
     assert [len(item.payload.get("text", "")) for item in source] == [0, 60_000_000]
 
 
@@ -227,12 +239,12 @@ def large_row(size: int) -> bytes:
 
 
 def test_a_line_of_exactly_the_limit_is_read(path: Path) -> None:
-    assert len(list(source_of(path, GOOD, max_line_bytes=len(GOOD)))) == 1
+    assert len(list(source_of(path, GOOD, max_row_bytes=len(GOOD)))) == 1
 
 
 def test_a_line_of_one_byte_more_is_refused(path: Path) -> None:
     with pytest.raises(SourceRowError, match="longer than 10 bytes"):
-        list(source_of(path, GOOD, max_line_bytes=len(GOOD) - 1))
+        list(source_of(path, GOOD, max_row_bytes=len(GOOD) - 1))
 
 
 REFUSE_A_LARGE_ROW = """
@@ -266,58 +278,7 @@ def test_a_row_of_210_mb_is_refused_quickly_and_in_little_memory(path: Path) -> 
     assert float(seconds) < 2
 
 
-# Checkpoints and identity
-
-
-def test_reading_on_begins_behind_the_last_item(path: Path) -> None:
-    source = source_of(path, b'\xef\xbb\xbf{"id":"a"}\r\n\r\n{"id":"b"}\r\n{"id":"c"}')
-    checkpoint = json.loads(json.dumps(checkpoint_behind(source, 2)))
-    assert ids_behind(source, checkpoint) == ["c"]
-
-
-def test_reading_on_tells_line_numbers_of_the_whole_file(path: Path) -> None:
-    source = source_of(path, GOOD * 5 + b"{bad\n")
-    with pytest.raises(SourceRowError, match="line 6"):
-        ids_behind(source, checkpoint_behind(source, 3))
-
-
-@pytest.mark.parametrize("content", [b"", GOOD, GOOD * 2 + b'{"id":"longer rows"}\n' * 5, b"x" * 100])
-def test_a_file_that_no_longer_fits_the_checkpoint_is_refused(path: Path, content: bytes) -> None:
-    source = source_of(path, GOOD * 3)
-    checkpoint = checkpoint_behind(source, 3)
-    path.write_bytes(content)
-    with pytest.raises(
-        SourceError, match=r"byte 33, where the run stopped reading, is not the end of a line; .*restore it"
-    ):
-        source.open(checkpoint)
-
-
-@pytest.mark.parametrize("checkpoint", ["text", {"offset": -1, "line": 0}, {"offset": 1.5, "line": 1}, {"offset": 0}])
-def test_a_damaged_checkpoint_is_refused(path: Path, checkpoint: JsonValue) -> None:
-    with pytest.raises(SourceError, match="is no checkpoint of a JSONL source"):
-        source_of(path, GOOD).open(checkpoint)
-
-
-def test_the_identity_names_the_absolute_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path.write_bytes(GOOD)
-    monkeypatch.chdir(path.parent)
-    assert source_of(Path("items.jsonl")).identity() == source_of(path).identity()
-    assert source_of(path).identity().reference == str(path)
-
-
-def test_the_identity_does_not_depend_on_the_time_of_the_last_change(path: Path) -> None:
-    source = source_of(path, GOOD)
-    before = source.identity()
-    path.touch()
-    assert source.identity() == before
-
-
-def test_the_fingerprint_changes_with_the_content(path: Path) -> None:
-    before = source_of(path, GOOD).identity()
-    assert source_of(path, GOOD.replace(b"a", b"b")).identity().fingerprint != before.fingerprint
-
-
-def test_a_copy_of_the_file_has_the_same_fingerprint(path: Path, tmp_path: Path) -> None:
-    before = source_of(path, GOOD).identity()
-    copy = Path(shutil.copy(path, tmp_path / "copy.jsonl"))
-    assert source_of(copy).identity().fingerprint == before.fingerprint
+@pytest.mark.parametrize("limit", [0, -2])
+def test_a_limit_under_which_no_row_fits_is_refused(path: Path, limit: int) -> None:
+    with pytest.raises(ConfigurationError, match=r"max_row_bytes is .*; give"):
+        source_of(path, max_row_bytes=limit)

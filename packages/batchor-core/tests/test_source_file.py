@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from batchor_core.adapters.source_file import fingerprint, open_source_file
 from batchor_core.errors import SourceError
 
 MIB = 1 << 20
-WHOLE_BYTES = 3_112_960
+WHOLE_BYTES = 64 * MIB
 
 
 @pytest.fixture
@@ -44,28 +45,38 @@ def test_more_content_has_another_fingerprint(path: Path) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, MIB, WHOLE_BYTES // 2, WHOLE_BYTES - 1])
-def test_every_byte_of_a_small_file_counts(path: Path, offset: int) -> None:
-    path.write_bytes(bytes(WHOLE_BYTES))
+def test_every_byte_of_a_file_up_to_64_mib_counts(path: Path, offset: int) -> None:
+    path.touch()
+    os.truncate(path, WHOLE_BYTES)
     before = fingerprint(path)
     assert changed_at(path, offset) != before
 
 
-@pytest.mark.parametrize("offset", [0, MIB - 1, 100 * MIB - MIB, 100 * MIB - 1])
-def test_the_first_and_the_last_mib_of_a_large_file_count(path: Path, offset: int) -> None:
+@pytest.mark.parametrize("offset", [0, 16 * MIB - 1, 84 * MIB, 100 * MIB - 1])
+def test_the_first_and_the_last_16_mib_of_a_large_file_count(path: Path, offset: int) -> None:
     path.touch()
     os.truncate(path, 100 * MIB)
     before = fingerprint(path)
     assert changed_at(path, offset) != before
 
 
-def test_62_blocks_in_between_count(path: Path) -> None:
+def test_512_blocks_in_between_count(path: Path) -> None:
     path.touch()
-    os.truncate(path, 100 * MIB)
+    os.truncate(path, 1024 * MIB)
     before = fingerprint(path)
+    # As long as the distance from one block to the next: wherever it lies, it meets one.
     with path.open("r+b") as file:
-        file.seek(50 * MIB)
-        file.write(b"X" * (100 * MIB // 62))
+        file.seek(500 * MIB)
+        file.write(b"X" * (992 * MIB // 512))
     assert fingerprint(path) != before
+
+
+def test_a_file_of_100_gb_costs_no_more_than_64_mib(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 100_000_000_000)
+    began = time.process_time()
+    assert fingerprint(path).startswith("100000000000-")
+    assert time.process_time() - began < 2
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 Users need the names below; adapter authors find the ports in `batchor_core.ports`.
 """
 
+from batchor_core.adapters.composite_source import CompositeItemSource
+from batchor_core.adapters.csv_source import CsvItemSource
 from batchor_core.adapters.jsonl_source import JsonlItemSource
 from batchor_core.adapters.memory_artifacts import MemoryArtifactStore
 from batchor_core.adapters.memory_state import MemoryStateStore
@@ -33,6 +35,8 @@ __all__ = [
     "BatchorError",
     "CheckpointedItemSource",
     "ChunkPolicy",
+    "CompositeItemSource",
+    "CsvItemSource",
     "ErrorClass",
     "EventType",
     "ItemFailure",

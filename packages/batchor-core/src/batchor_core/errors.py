@@ -210,11 +210,11 @@ class RunCancelledError(StateError):
 class SourceChangedError(StateError):
     """The input is not the one that this run was started with."""
 
-    def __init__(self, run_id: str, *, stored: str, given: str) -> None:
+    def __init__(self, run_id: str, *, stored: str, change: str) -> None:
         super().__init__(
-            f"run {run_id!r} was started from {stored}, but the job now reads {given}; "
-            "restore the input, or start a new run id"
+            f"run {run_id!r} was started from {stored}, but {change}; restore the input, or start a new run id"
         )
+        self.run_id = run_id
 
 
 class ConfigChangedError(StateError):

@@ -13,7 +13,7 @@ class TestJsonlSource(CheckpointedSourceContract):
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -22,9 +22,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchor_core.domain.item import BatchItem
+from batchor_core.domain.lineage import LINEAGE_KEY, Lineage
 from batchor_core.errors import SourceError
 from batchor_core.json_types import JsonValue
-from batchor_core.ports.sources import CheckpointedItemSource
+from batchor_core.ports.sources import CheckpointedItemSource, SourceIdentity, describe_change
 
 type Source = CheckpointedItemSource[Any]
 
@@ -137,6 +138,14 @@ class CheckpointedSourceContract:
     def test_the_identity_is_json(self, source: Source) -> None:
         identity = source.identity().to_json()
         assert json.loads(json.dumps(identity)) == identity
+
+    def test_a_change_is_told_in_words(self, source: Source) -> None:
+        stored = SourceIdentity("elsewhere", "another input", "another fingerprint")
+        assert "another input" in describe_change(source, stored)
+
+    def test_lineage_where_it_is_told_is_whole(self, source: Source) -> None:
+        lineage = [item.metadata[LINEAGE_KEY] for item in source if LINEAGE_KEY in item.metadata]
+        assert all(isinstance(each, Mapping) and set(each) == set(Lineage._fields) for each in lineage)
 
     @pytest.mark.parametrize("checkpoint", FOREIGN_CHECKPOINTS, ids=json.dumps)
     def test_a_checkpoint_of_something_else_is_refused(self, source: Source, checkpoint: JsonValue) -> None:

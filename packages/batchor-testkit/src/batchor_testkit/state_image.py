@@ -51,8 +51,12 @@ class RunImage:
 
 
 def run_ids(unit: UnitOfWork) -> list[str]:
-    """The ids of all runs, newest first."""
-    return [run.run_id for run in unit.runs.page(before=None, limit=_ALL)]
+    """The ids of all runs, newest first, read page by page."""
+    seen: list[str] = []
+    while page := unit.runs.page(before=seen[-1] if seen else None, limit=2):
+        assert not set(seen) & {run.run_id for run in page}, "a page repeats runs of the page before"
+        seen += [run.run_id for run in page]
+    return seen
 
 
 def run_image(unit: UnitOfWork, run_id: str) -> RunImage:

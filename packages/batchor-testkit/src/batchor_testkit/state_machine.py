@@ -22,13 +22,15 @@ from batchor_core.domain.batch import TERMINAL, TRANSITIONS, BatchEvent, BatchRe
 from batchor_core.domain.run import CONTROL_TRANSITIONS, ControlEvent
 from batchor_core.errors import BatchorError
 from batchor_core.failpoints import InjectedCrash
-from batchor_core.ports.state import StateStore, UnitOfWork
+from batchor_core.ports.state import Member, StateStore, UnitOfWork
 from batchor_testkit.state_examples import LEASE_TTL, NOW, example_event, example_item, released
 from batchor_testkit.state_image import RunImage, run_ids, run_image
-from batchor_testkit.state_steps import Verdict, abandon, advance, begin_run, claim, ingest, settle
+from batchor_testkit.state_steps import Verdict, abandon, advance, begin_run, claim, ingest, settle, submit
 
 _RUNS = ("alpha", "beta", "Alpha")
 _PLACES = st.integers(min_value=0, max_value=30)
+# One step in five: each crash costs a step of the way to the deeper states.
+_CRASH = st.sampled_from([False, False, False, False, True])
 _OWNERS = st.sampled_from(["worker-1", "worker-2"])
 
 
@@ -52,9 +54,21 @@ class _Side:
             return type(refusal)
         return value
 
-    def read(self) -> Sequence[RunImage]:
+    def read(self) -> "_Sight":
         with self.store.reading() as unit:
-            return [run_image(unit, run_id) for run_id in run_ids(unit)]
+            batches = [unit.batches.get(batch_id) for batch_id in sorted({batch.batch_id for batch in self.held})]
+            return _Sight(
+                runs=[run_image(unit, run_id) for run_id in run_ids(unit)],
+                held=[(batch.state, list(unit.items.members(batch))) for batch in batches],
+            )
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """All that can be read: the runs, and the members of every batch that was ever held, ended ones included."""
+
+    runs: Sequence[RunImage]
+    held: Sequence[tuple[BatchState, Sequence[Member]]]
 
 
 type _Step = Callable[[UnitOfWork, _Side], object]
@@ -72,19 +86,21 @@ class StateMachine(RuleBasedStateMachine):
         self._labels = 0
         self._tested = _Side(self._closing.enter_context(type(self).open_store()))
         self._reference = _Side(MemoryStateStore())
+        self._seen = self._reference.read()
+        self._both(_begin)
 
     def teardown(self) -> None:
         self._closing.close()
 
     def _both(self, step: _Step, *, crash: bool = False) -> None:
-        before = self._reference.read()
+        before = self._seen
         expected = self._reference.run(step, crash=crash)
         assert self._tested.run(step, crash=crash) == expected
-        after = self._reference.read()
-        assert self._tested.read() == after
-        assert [image.recount for image in after] == [image.run.counts for image in after]
+        self._seen = self._reference.read()
+        assert self._tested.read() == self._seen
+        assert [image.recount for image in self._seen.runs] == [image.run.counts for image in self._seen.runs]
         if crash:
-            assert after == before
+            assert self._seen == before
 
     def _label(self) -> str:
         self._labels += 1
@@ -92,20 +108,19 @@ class StateMachine(RuleBasedStateMachine):
 
     @property
     def _runs(self) -> Sequence[str]:
-        with self._reference.store.reading() as unit:
-            return sorted(run_ids(unit))
+        return sorted(image.run.run_id for image in self._seen.runs)
 
     def _any_run(self, place: int) -> str:
         runs = self._runs
         return runs[place % len(runs)]
 
-    @rule(run_id=st.sampled_from(_RUNS), crash=st.booleans())
+    @rule(run_id=st.sampled_from(_RUNS), crash=_CRASH)
     def create_a_run(self, run_id: str, *, crash: bool) -> None:
         self._now += timedelta(milliseconds=1)
         self._both(lambda unit, _: begin_run(unit, run_id, created_at=self._now).tag, crash=crash)
 
     @precondition(lambda self: self._runs)
-    @rule(place=_PLACES, number=st.integers(0, 6), rejected=st.sets(st.integers(0, 40)), crash=st.booleans())
+    @rule(place=_PLACES, number=st.integers(0, 6), rejected=st.sets(st.integers(0, 40)), crash=_CRASH)
     def append_a_slice(self, place: int, number: int, rejected: set[int], *, crash: bool) -> None:
         run_id = self._any_run(place)
         self._both(lambda unit, _: len(ingest(unit, number, run_id=run_id, rejected=rejected)), crash=crash)
@@ -116,14 +131,16 @@ class StateMachine(RuleBasedStateMachine):
         run_id = self._any_run(place)
 
         def append(unit: UnitOfWork, _: _Side) -> None:
-            rows = ingest(unit, 2, run_id=run_id)
-            index = rows[-1].item_index + 1
-            unit.items.append(run_id, [example_item(index, segment_id=None, item_id=f"item-{min(twin, index - 1)}")])
+            index = unit.runs.lock(run_id).ingest.next_index
+            new = example_item(index, segment_id=None)
+            # The twin of an item that is stored, or of the new one before it.
+            twin_id = f"item-{min(twin, index)}"
+            unit.items.append(run_id, [new, example_item(index + 1, segment_id=None, item_id=twin_id)])
 
         self._both(append)
 
     @precondition(lambda self: self._runs)
-    @rule(place=_PLACES, fresh=st.integers(0, 5), retries=st.integers(0, 4), owner=_OWNERS, crash=st.booleans())
+    @rule(place=_PLACES, fresh=st.integers(0, 5), retries=st.integers(0, 4), owner=_OWNERS, crash=_CRASH)
     def claim_a_batch(self, place: int, fresh: int, retries: int, owner: str, *, crash: bool) -> None:
         run_id, key = self._any_run(place), self._label()
         self._now += timedelta(milliseconds=1)
@@ -136,7 +153,7 @@ class StateMachine(RuleBasedStateMachine):
         self._both(step, crash=crash)
 
     @precondition(lambda self: self._reference.held)
-    @rule(place=_PLACES, way=_PLACES, crash=st.booleans())
+    @rule(place=_PLACES, way=_PLACES, crash=_CRASH)
     def advance_a_batch(self, place: int, way: int, *, crash: bool) -> None:
         key = self._label()
         self._now += timedelta(milliseconds=1)
@@ -154,17 +171,23 @@ class StateMachine(RuleBasedStateMachine):
         self._both(step, crash=crash)
 
     @precondition(lambda self: self._reference.held)
-    @rule(place=_PLACES, verdicts=st.lists(st.sampled_from([*Verdict, None]), max_size=6), crash=st.booleans())
-    def settle_members(self, place: int, verdicts: list[Verdict | None], *, crash: bool) -> None:
+    @rule(
+        place=_PLACES,
+        verdicts=st.lists(st.sampled_from([*Verdict, None]), min_size=1, max_size=6),
+        due_in_s=st.sampled_from([0, 0, 60]),
+        crash=_CRASH,
+    )
+    def settle_members(self, place: int, verdicts: list[Verdict | None], due_in_s: int, *, crash: bool) -> None:
         self._now += timedelta(seconds=1)
+        not_before = self._now + timedelta(seconds=due_in_s)
 
         def step(unit: UnitOfWork, side: _Side) -> int:
-            batch = self._hold(unit, side, place)
-            if batch.state not in {BatchState.SUBMITTED, BatchState.ENDED}:
+            batch = _submitted(unit, self._hold(unit, side, place))
+            if batch.state in TERMINAL:
                 return 0
             members = [member.item_index for member in unit.items.members(batch)]
             chosen = {index: verdict for index, verdict in zip(members, verdicts, strict=False) if verdict is not None}
-            settle(unit, batch, chosen, not_before=self._now)
+            settle(unit, batch, chosen, not_before=not_before)
             return len(chosen)
 
         self._both(step, crash=crash)
@@ -194,18 +217,19 @@ class StateMachine(RuleBasedStateMachine):
         self._both(step)
 
     @precondition(lambda self: self._reference.held)
-    @rule(place=_PLACES, failures=st.integers(0, 3))
-    def give_a_batch_back(self, place: int, failures: int) -> None:
+    @rule(place=_PLACES, failures=st.integers(0, 3), due_in_s=st.sampled_from([0, 0, 90]))
+    def give_a_batch_back(self, place: int, failures: int, due_in_s: int) -> None:
         self._now += timedelta(milliseconds=1)
+        due_at = self._now + timedelta(seconds=due_in_s)
 
         def step(unit: UnitOfWork, side: _Side) -> None:
             batch = self._hold(unit, side, place)
-            unit.batches.save(released(replace(batch, failures=failures), next_due_at=self._now))
+            unit.batches.save(released(replace(batch, failures=failures), next_due_at=due_at))
 
         self._both(step)
 
     @precondition(lambda self: self._runs)
-    @rule(place=_PLACES, way=_PLACES, crash=st.booleans())
+    @rule(place=_PLACES, way=_PLACES, crash=_CRASH)
     def control_a_run(self, place: int, way: int, *, crash: bool) -> None:
         run_id = self._any_run(place)
 
@@ -218,7 +242,7 @@ class StateMachine(RuleBasedStateMachine):
         self._both(step, crash=crash)
 
     @precondition(lambda self: self._runs)
-    @rule(place=_PLACES, size_bytes=st.integers(0, 10**12), crash=st.booleans())
+    @rule(place=_PLACES, size_bytes=st.integers(0, 10**12), crash=_CRASH)
     def close_a_segment(self, place: int, size_bytes: int, *, crash: bool) -> None:
         run_id = self._any_run(place)
 
@@ -230,6 +254,26 @@ class StateMachine(RuleBasedStateMachine):
 
     def _hold(self, unit: UnitOfWork, side: _Side, place: int) -> BatchRecord:
         return unit.batches.hold(side.held[place % len(side.held)], now=self._now, ttl=LEASE_TTL)
+
+
+def _begin(unit: UnitOfWork, side: _Side) -> None:
+    """A run on its way, so that few steps lead to retries, successors and results."""
+    begin_run(unit, _RUNS[0])
+    ingest(unit, 7, run_id=_RUNS[0], rejected={1})
+    side.held.append(claim(unit, run_id=_RUNS[0], fresh=4, batch_key="label-0"))
+
+
+def _submitted(unit: UnitOfWork, batch: BatchRecord) -> BatchRecord:
+    """*batch*, led to the provider by the shortest way when it is not there yet."""
+    match batch.state:
+        case BatchState.PREPARED:
+            return submit(unit, batch)
+        case BatchState.UPLOADED:
+            return advance(unit, batch, BatchEvent.SEND, BatchEvent.ACKNOWLEDGE)
+        case BatchState.CREATING | BatchState.FENCING:
+            return advance(unit, batch, BatchEvent.ACKNOWLEDGE)
+        case _:
+            return batch
 
 
 def _any_event(batch: BatchRecord, way: int, *, settled: bool) -> BatchEvent | None:

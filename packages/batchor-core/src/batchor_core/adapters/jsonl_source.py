@@ -1,127 +1,34 @@
 """Items from a file with one JSON object per line."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
-from batchor_core.adapters.source_file import fingerprint, open_source_file, source_fault
-from batchor_core.domain.item import BatchItem
-from batchor_core.domain.item_checks import item_id_fault
-from batchor_core.errors import InvalidItemError, SourceError, SourceRowError
-from batchor_core.json_types import JsonObject, JsonValue
-from batchor_core.ports.sources import SourceIdentity
+from batchor_core.adapters.row_file import Place, PlacedRow, RowFileSource
+from batchor_core.adapters.row_item import DEFAULT_MAX_ROW_BYTES, RowFunctions, checked_limit
+from batchor_core.adapters.source_file import path_text
+from batchor_core.errors import SourceRowError
+from batchor_core.json_types import JsonObject
 
 type JsonRow = dict[str, Any]
 
-DEFAULT_MAX_LINE_BYTES = 4 << 20
-_BOM = b"\xef\xbb\xbf"
-_SHOWN_KEYS = 10
-_SHOWN_CHARACTERS = 200
 
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """Where the next line begins, and how many lines lie before it."""
-
-    offset: int
-    line: int
-
-    @classmethod
-    def from_json(cls, checkpoint: JsonValue, *, path: Path) -> Self:
-        match checkpoint:
-            case {"offset": int(offset), "line": int(line)} if offset >= 0 and line >= 0:
-                return cls(offset, line)
-            case _:
-                raise SourceError(f"{path}: {checkpoint!r} is no checkpoint of a JSONL source; start a new run id")
-
-
-@dataclass(frozen=True, slots=True)
-class _RowReader[PayloadT]:
-    """From a line to an item."""
-
-    path: Path
-    item_id_from_row: Callable[[JsonRow], str]
-    payload_from_row: Callable[[JsonRow], PayloadT]
-    metadata_from_row: Callable[[JsonRow], JsonObject] | None
-    max_line_bytes: int
-
-    def item(self, line: bytes, number: int) -> BatchItem[PayloadT]:
-        if len(line) > self.max_line_bytes:
-            problem = f"is longer than {self.max_line_bytes} bytes; shorten it, or raise max_line_bytes"
-            raise self._fault(number, problem)
-        row = self._row(line, number)
-        try:
-            item_id = self.item_id_from_row(row)
-            payload = self.payload_from_row(row)
-            metadata = {} if self.metadata_from_row is None else self.metadata_from_row(row)
-        except Exception as error:
-            raise self._fault(number, _function_problem(error, row)) from error
-        if (id_fault := item_id_fault(item_id)) is not None:
-            raise InvalidItemError(f"{self.path}, line {number}: {id_fault}")
-        return BatchItem(item_id, payload, metadata)
-
-    def _row(self, line: bytes, number: int) -> JsonRow:
-        try:
-            row = _DECODER.decode(line.decode())
-            if b"\\ud" in line or b"\\uD" in line:
-                # Such an escape may be half of a surrogate pair: text that no request and no database takes.
-                json.dumps(row, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:
-            raise self._fault(number, _json_problem(error)) from error
-        if not isinstance(row, dict):
-            raise self._fault(number, f"holds a {type(row).__name__}; write one JSON object on each line")
-        return row
-
-    def _fault(self, number: int, problem: str) -> SourceRowError:
-        return SourceRowError(str(self.path), number, problem)
-
-
-class _JsonlCursor[PayloadT]:
-    def __init__(self, file: BinaryIO, reader: _RowReader[PayloadT], position: _Position) -> None:
-        self._file = file
-        self._reader = reader
-        self._offset = position.offset
-        self._line = position.line
-
-    def __iter__(self) -> Iterator[BatchItem[PayloadT]]:
-        readline, read_item = self._file.readline, self._reader.item
-        # One byte more than a line may have tells that it is too long, without reading the rest.
-        limit = self._reader.max_line_bytes + 1
-        offset, number = self._offset, self._line
-        try:
-            # A row that was refused is read again, not passed over.
-            self._file.seek(offset)
-            while line := readline(limit):
-                number += 1
-                offset += len(line)
-                if line.isspace():
-                    continue
-                item = read_item(line, number)
-                self._offset, self._line = offset, number
-                yield item
-        except OSError as error:
-            raise source_fault(self._reader.path, error) from error
-
-    def checkpoint(self) -> JsonValue:
-        return {"offset": self._offset, "line": self._line}
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class JsonlItemSource[PayloadT]:
-    r"""Rows of a JSON Lines file in UTF-8, one object per line.
+class JsonlItemSource[PayloadT](RowFileSource[JsonRow, PayloadT]):
+    r"""Rows of a JSON Lines file in UTF-8, one object per line; compressed when its name ends in `.gz` or `.zst`.
 
     Lines end at the byte `\n` alone; a `\r` before it, blank lines, a byte order mark at the beginning and a missing
     `\n` at the end are all right. A line that is no JSON object, holds NaN or half of a surrogate pair, or has more than
-    `max_line_bytes` (4 MiB) with its end, and a function that raises, is a `SourceRowError`; an id that is no text
+    `max_row_bytes` (4 MiB) with its end, and a function that raises, is a `SourceRowError`; an id that is no text
     of 1 to 10,000 bytes is an `InvalidItemError`. Both name file and line, and nothing is passed over.
 
-    A checkpoint is a byte offset, so that reading on costs the same anywhere. The identity is the absolute path with
-    the fingerprint of `batchor_core.adapters.source_file`: size and hashed parts, not the time of the last change.
+    Each item's metadata tells its row under `batchor_lineage` (`batchor_core.domain.lineage`), beside what
+    `metadata_from_row` returns.
+
+    A checkpoint is a byte offset, so that reading on costs the same anywhere; in a compressed file what lies before is
+    decompressed again, not parsed. The identity is the absolute path with the fingerprint of
+    `batchor_core.adapters.source_file`: size and hashed parts, not the time of the last change.
     """
 
     def __init__(
@@ -131,52 +38,53 @@ class JsonlItemSource[PayloadT]:
         item_id_from_row: Callable[[JsonRow], str],
         payload_from_row: Callable[[JsonRow], PayloadT],
         metadata_from_row: Callable[[JsonRow], JsonObject] | None = None,
-        max_line_bytes: int = DEFAULT_MAX_LINE_BYTES,
+        max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
     ) -> None:
-        self._path = Path(path)
-        self._reader = _RowReader(self._path, item_id_from_row, payload_from_row, metadata_from_row, max_line_bytes)
+        super().__init__(
+            Path(path),
+            kind="jsonl",
+            open_rows=partial(_JsonlReader, max_row_bytes=checked_limit(max_row_bytes)),
+            functions=RowFunctions(path_text(path), item_id_from_row, payload_from_row, metadata_from_row),
+        )
 
-    def identity(self) -> SourceIdentity:
-        return SourceIdentity("jsonl", str(self._path.absolute()), fingerprint(self._path))
 
-    def open(self, checkpoint: JsonValue) -> _JsonlCursor[PayloadT]:
-        file = open_source_file(self._path)
+class _JsonlReader:
+    """From lines to rows."""
+
+    header = None
+
+    def __init__(self, file: BinaryIO, name: str, *, max_row_bytes: int) -> None:
+        self._file = file
+        self._name = name
+        self._max_row_bytes = max_row_bytes
+        self.first_row = Place(file.tell(), 0)
+
+    def rows(self, place: Place) -> Iterator[PlacedRow[JsonRow]]:
+        readline, read_row = self._file.readline, self._row
+        # One byte more than a line may have tells that it is too long, without reading the rest.
+        limit = self._max_row_bytes + 1
+        offset, number = place
+        while line := readline(limit):
+            number += 1
+            offset += len(line)
+            if not line.isspace():
+                yield read_row(line, number), number, offset, number
+
+    def _row(self, line: bytes, number: int) -> JsonRow:
+        if len(line) > self._max_row_bytes:
+            problem = f"is longer than {self._max_row_bytes} bytes; shorten it, or raise max_row_bytes"
+            raise SourceRowError(self._name, number, problem)
         try:
-            position = self._start(file) if checkpoint is None else self._resume(file, checkpoint)
-        except OSError as error:
-            file.close()
-            raise source_fault(self._path, error) from error
-        except SourceError:
-            file.close()
-            raise
-        return _JsonlCursor(file, self._reader, position)
-
-    def __iter__(self) -> Iterator[BatchItem[PayloadT]]:
-        cursor = self.open(None)
-        try:
-            yield from cursor
-        finally:
-            cursor.close()
-
-    def _start(self, file: BinaryIO) -> _Position:
-        return _Position(len(_BOM) if file.read(len(_BOM)) == _BOM else 0, 0)
-
-    def _resume(self, file: BinaryIO, checkpoint: JsonValue) -> _Position:
-        position = _Position.from_json(checkpoint, path=self._path)
-        if position.line and not _is_end_of_line(file, position.offset):
-            raise SourceError(
-                f"{self._path}: byte {position.offset}, where the run stopped reading, is not the end of a line; "
-                "the file was changed: restore it, or start a new run id"
-            )
-        return position
-
-
-def _is_end_of_line(file: BinaryIO, offset: int) -> bool:
-    size_bytes = file.seek(0, os.SEEK_END)
-    if not 0 < offset <= size_bytes:
-        return False
-    file.seek(offset - 1)
-    return file.read(1) == b"\n" or offset == size_bytes
+            row = _DECODER.decode(line.decode())
+            if b"\\ud" in line or b"\\uD" in line:
+                # Such an escape may be half of a surrogate pair: text that no request and no database takes.
+                json.dumps(row, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise SourceRowError(self._name, number, _json_problem(error)) from error
+        if not isinstance(row, dict):
+            problem = f"holds a {type(row).__name__}; write one JSON object on each line"
+            raise SourceRowError(self._name, number, problem)
+        return row
 
 
 def _refuse_constant(name: str) -> None:
@@ -200,13 +108,3 @@ def _json_problem(error: ValueError | RecursionError) -> str:
         case _:
             problem, remedy = str(error), "correct that value"
     return f"is not a row of JSON: {problem}; {remedy}"
-
-
-def _function_problem(error: Exception, row: JsonRow) -> str:
-    keys = _clipped(", ".join(repr(key) for key in list(row)[:_SHOWN_KEYS])) or "none"
-    raised = _clipped(f"{type(error).__name__}: {error}")
-    return f"a function of the source raised {raised}; keys of the row: {keys}; correct the row or the function"
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

@@ -24,7 +24,7 @@ def result_to_json(result: TextItemResult, *, structured: bool) -> JsonObject:
     """One result as it is exported.
 
     Keys: `item_id, status, attempt_count, output_text` (or `output`, the answer's JSON, when
-    *structured*)`, error, metadata, usage, finish_reason, sequence`.
+    *structured*)`, error, metadata, usage, finish_reason`: the same whatever interrupted the run.
     """
     answer: JsonObject = {"output_text": result.output_text}
     if structured:
@@ -38,19 +38,22 @@ def result_to_json(result: TextItemResult, *, structured: bool) -> JsonObject:
         "metadata": result.metadata,
         "usage": asdict(result.usage),
         "finish_reason": result.finish_reason,
-        "sequence": result.sequence,
     }
 
 
 def result_line(result: TextItemResult, *, structured: bool) -> bytes:
     r"""The exported result as one line of UTF-8, ending in `\n`."""
-    return json.dumps(result_to_json(result, structured=structured), ensure_ascii=False).encode() + b"\n"
+    return _line(result_to_json(result, structured=structured))
+
+
+def _line(fields: JsonObject) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
 
 
 def export_terminal(
     reader: ResultReader, path: Path, *, after_sequence: int, append: bool, limit: int | None, structured: bool
 ) -> TerminalResultsExport:
-    """Write results in the order in which they ended to *path*.
+    """Write results in the order in which they ended to *path*, each with its `sequence`.
 
     Without *append* the file is replaced whole. With it, half a line that a crash left is cut off, and lines that
     are there already, by the `sequence` of the last, are not written again: a caller that died before
@@ -83,7 +86,7 @@ class _Progress:
                 return
             for result in reader.built(page):
                 self.sequence = result.sequence
-                yield result_line(result, structured=structured)
+                yield _line({**result_to_json(result, structured=structured), "sequence": result.sequence})
             left = None if left is None else left - len(page)
 
 

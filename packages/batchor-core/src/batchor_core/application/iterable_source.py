@@ -72,8 +72,8 @@ class IterableItemSource[PayloadT]:
 
     Reading on means walking the items again up to the checkpoint; their ids are hashed on the way, so other
     items, or others before these, are a `SourceError`. Payloads are not compared. Metadata is left as it is: items get
-    no lineage here, as their maker knows more than this class, and lineage that they bring along stays. An iterator (a generator, a
-    `map`, a file) can be walked once only: opening it again, or at a checkpoint, is a `SourceError`.
+    no lineage here, as their maker knows more than this class, and lineage that they bring along stays. An iterator
+    (a generator, a `map`, a file) can be walked once only: opening it again, or at a checkpoint, is a `SourceError`.
     """
 
     def __init__(self, items: Iterable[BatchItem[PayloadT]]) -> None:

@@ -56,4 +56,4 @@ def _stored_requests(
 
 def _refuse(ctx: RunContext, row: ItemRow, given: str) -> NoReturn:
     stored = f"item number {row.item_index + 1} {row.item_id!r} at that place"
-    raise SourceChangedError(ctx.run_id, stored=stored, given=given)
+    raise SourceChangedError(ctx.run_id, stored=stored, change=f"the job now gives {given}")

@@ -236,7 +236,6 @@ def _check_same_job(found: RunRecord, stored: StoredJob, source: CheckpointedIte
     if differences:
         raise ConfigChangedError(found.run_id, differences=differences)
     before = SourceIdentity.from_json(found.ingest.source)
-    given = source.identity()
-    if before != given:
+    if before != source.identity():
         change = describe_change(source, before)
-        raise SourceChangedError(found.run_id, stored=str(before), given=f"{given}: {change}")
+        raise SourceChangedError(found.run_id, stored=f"{before.kind} {before.reference}", change=change)

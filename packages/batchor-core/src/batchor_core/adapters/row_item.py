@@ -1,0 +1,67 @@
+"""From a row of a file to an item, by the functions that the user gave."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchor_core.domain.item import BatchItem
+from batchor_core.domain.item_checks import item_id_fault
+from batchor_core.domain.lineage import Lineage, metadata_fault, with_lineage
+from batchor_core.errors import ConfigurationError, InvalidItemError, SourceRowError
+from batchor_core.json_types import JsonObject
+
+DEFAULT_MAX_ROW_BYTES = 4 << 20
+_NO_METADATA: JsonObject = {}
+_SHOWN_NAMES = 10
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RowFunctions[RowT: Mapping[str, Any], PayloadT]:
+    """What a user says about the rows of a file."""
+
+    reference: str
+    """The file, as it was given."""
+    item_id_from_row: Callable[[RowT], str]
+    payload_from_row: Callable[[RowT], PayloadT]
+    metadata_from_row: Callable[[RowT], JsonObject] | None
+
+    def item(self, row: RowT, line: int, index: int) -> BatchItem[PayloadT]:
+        """The item of the row that begins on *line*, the source's item number *index* from 0, with its lineage.
+
+        `SourceRowError` when a function raises, `InvalidItemError` for what it returns; both name file and line.
+        """
+        try:
+            item_id = self.item_id_from_row(row)
+            payload = self.payload_from_row(row)
+            metadata = _NO_METADATA if self.metadata_from_row is None else self.metadata_from_row(row)
+        except Exception as error:
+            raise SourceRowError(self.reference, line, _function_problem(error, row)) from error
+        fault = item_id_fault(item_id)
+        if fault is None and metadata is not _NO_METADATA:
+            fault = metadata_fault(metadata)
+        if fault is not None:
+            raise InvalidItemError(f"{self.reference}, line {line}: {fault}")
+        return BatchItem(item_id, payload, with_lineage(metadata, Lineage(self.reference, index, item_id)))
+
+
+def checked_limit(max_row_bytes: int) -> int:
+    """A limit under which rows can be read, or `ConfigurationError`."""
+    if max_row_bytes < 1:
+        raise ConfigurationError(f"max_row_bytes is {max_row_bytes}; give the most bytes that a row may have")
+    return max_row_bytes
+
+
+def names_in_short(names: list[str]) -> str:
+    """The first few names, quoted."""
+    return clipped(", ".join(repr(name[:_SHOWN_CHARACTERS]) for name in names[:_SHOWN_NAMES])) or "none"
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def _function_problem(error: Exception, row: Mapping[str, Any]) -> str:
+    raised = clipped(f"{type(error).__name__}: {error}")
+    names = names_in_short(list(row))
+    return f"a function of the source raised {raised}; keys of the row: {names}; correct the row or the function"
