@@ -5,10 +5,10 @@ import pytest
 
 from batchor_core.ports.state import StateStore
 from batchor_sqlite import SQLiteStorage
-from batchor_testkit.state_contract import StateStoreContract
+from batchor_testkit.state_contract import ConcurrentReadersContract, StateStoreContract
 
 
-class TestSQLiteState(StateStoreContract):
+class TestSQLiteState(StateStoreContract, ConcurrentReadersContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[StateStore]:
         storage = SQLiteStorage(path=tmp_path / "state.sqlite3")

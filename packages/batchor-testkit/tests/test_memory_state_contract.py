@@ -9,8 +9,6 @@ from batchor_testkit.state_machine import state_machine_test_case
 
 
 class TestMemoryState(StateStoreContract):
-    READERS_WAIT_FOR_WRITERS = True
-
     @pytest.fixture
     def store(self) -> MemoryStateStore:
         return MemoryStateStore()

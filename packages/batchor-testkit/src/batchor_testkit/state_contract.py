@@ -32,7 +32,11 @@ from batchor_testkit.state_contract_logs import ArtifactCatalogContract, EventLo
 from batchor_testkit.state_contract_results import ResultStoreContract, WithdrawnResultsContract
 from batchor_testkit.state_contract_retries import RetryStoreContract
 from batchor_testkit.state_contract_runs import RunStoreContract
-from batchor_testkit.state_contract_transactions import ThreadsContract, TransactionContract
+from batchor_testkit.state_contract_transactions import (
+    ConcurrentReadersContract,
+    ThreadsContract,
+    TransactionContract,
+)
 
 __all__ = [
     "ArtifactCatalogContract",
@@ -40,6 +44,7 @@ __all__ = [
     "BatchMembersContract",
     "BatchStoreContract",
     "CapacityStoreContract",
+    "ConcurrentReadersContract",
     "DerivedStatusContract",
     "EventLogContract",
     "ItemStoreContract",

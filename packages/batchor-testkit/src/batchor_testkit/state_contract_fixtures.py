@@ -8,10 +8,7 @@ from batchor_core.ports.state import StateStore
 
 
 class StateContract:
-    """The fixture that an implementer overrides, and two traits of the store."""
-
-    READERS_WAIT_FOR_WRITERS = False
-    """True for a store in one process that lets readers wait: `reading()` is then not asked to overtake a writer."""
+    """What an implementer overrides."""
 
     @pytest.fixture
     def store(self) -> StateStore:

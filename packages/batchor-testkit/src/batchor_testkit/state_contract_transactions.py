@@ -184,6 +184,17 @@ class TransactionContract(StateContract):
         assert image.recount == image.run.counts
 
 
+class ConcurrentReadersContract(StateContract):
+    """For stores in which reading goes on beside a write; a store that several processes share has to be one."""
+
+    def test_a_reader_waits_for_no_writer(self, store: StateStore) -> None:
+        start_run(store, items=1)
+        with ThreadPoolExecutor(1) as pool, store.transaction() as unit:
+            ingest(unit, 1)
+            _, image = pool.submit(_image, store).result(_PATIENCE_S)
+        assert len(image.statuses) == 1
+
+
 class ThreadsContract(StateContract):
     def test_no_thread_sees_what_another_has_not_committed(self, store: StateStore) -> None:
         written, looked = Event(), Event()
@@ -201,15 +212,6 @@ class ThreadsContract(StateContract):
             looked.set()
             assert isinstance(writer.exception(_PATIENCE_S), ValueError)
         assert not seen
-
-    def test_a_reader_waits_for_no_writer(self, store: StateStore) -> None:
-        if self.READERS_WAIT_FOR_WRITERS:
-            pytest.skip("readers of this store wait for its writers")
-        start_run(store, items=1)
-        with ThreadPoolExecutor(1) as pool, store.transaction() as unit:
-            ingest(unit, 1)
-            _, image = pool.submit(_image, store).result(_PATIENCE_S)
-        assert len(image.statuses) == 1
 
     def test_a_reading_stays_as_it_was_while_others_write(self, store: StateStore) -> None:
         start_run(store, items=1)

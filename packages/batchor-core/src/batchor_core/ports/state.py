@@ -306,7 +306,10 @@ class StateStore(Protocol):
         ...
 
     def reading(self) -> AbstractContextManager[UnitOfWork]:
-        """A consistent view for reading; it waits for no writer, and writes in it are refused or undone."""
+        """A consistent view for reading; writes in it are refused or undone.
+
+        In a store that several processes share, it waits for no writer.
+        """
         ...
 
     @property
