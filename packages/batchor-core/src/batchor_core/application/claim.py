@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from batchor_core.application.context import RunContext, batch_data
 from batchor_core.domain.batch import BatchRecord
+from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.chunking import Chunk, ChunkLimits, RequestRef, plan_chunk
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import ItemEvent, ItemStatus
@@ -106,17 +107,28 @@ def _choose(ctx: RunContext, uow: UnitOfWork, run: RunRecord) -> _Claim | None:
     retries = uow.retries.due(ctx.run_id, now=now, limit=limits.max_requests)
     wanted = limits.max_requests + 1 - len(retries) if _has_fresh_batch(ctx, run) else 0
     fresh = uow.items.requests(ctx.run_id, first=run.submit_cursor, limit=wanted) if wanted else ()
-    chunk = plan_chunk([*retries, *fresh], _within(limits, room))
-    if not chunk.requests or (room is not None and chunk.tokens > room and capacity.reserved):
+    chunk = _plan([*retries, *fresh], limits, capacity, room=room)
+    if chunk is None or not chunk.requests:
         return None
     number_of_retries = min(len(retries), len(chunk.requests))
     return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk)
 
 
-def _within(limits: ChunkLimits, room: int | None) -> ChunkLimits:
-    """*limits* within the tokens that are free in the scope."""
-    if room is None:
-        return limits
+def _plan(
+    requests: Sequence[RequestRef], limits: ChunkLimits, capacity: CapacityRecord, *, room: int | None
+) -> Chunk | None:
+    """The next batch within the tokens that are free in the scope; None when it is better to wait for more of them."""
+    chunk = plan_chunk(requests, limits)
+    if room is None or chunk.tokens <= room:
+        return chunk
+    smaller = plan_chunk(requests, _within(limits, room))
+    if not capacity.reserved:
+        return smaller  # also when it is one request over the whole budget, which could otherwise never be sent
+    # Not a sliver in each gap that opens: the number of batches an hour is limited too.
+    return smaller if chunk.tokens / 2 <= smaller.tokens <= room else None
+
+
+def _within(limits: ChunkLimits, room: int) -> ChunkLimits:
     return replace(limits, max_tokens=room if limits.max_tokens is None else min(limits.max_tokens, room))
 
 
