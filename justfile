@@ -31,7 +31,7 @@ docs:
 
 # Run the tests, all or those that are named
 test *ARGS:
-    pytest {{ ARGS }}
+    pytest -n 2 --dist worksteal {{ ARGS }}
 
 # The core's tests with nothing but batchor-core and pytest installed
 test-core-alone:

@@ -31,7 +31,8 @@ class Reversed(BaseModel):
 def importable() -> Iterator[types.ModuleType]:
     """A module that another process could import, with a model and things that are none."""
     module = types.ModuleType("importable_models")
-    module.Model = type("Model", (Verdict,), {"__module__": "importable_models", "__qualname__": "Model"})  # type: ignore[attr-defined]
+    model = type("Model", (Verdict,), {"__module__": "importable_models", "__qualname__": "Model"})
+    vars(module)["Model"] = model
     sys.modules["importable_models"] = module
     yield module
     del sys.modules["importable_models"]
