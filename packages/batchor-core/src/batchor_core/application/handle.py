@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, Self, TypeVar, cast
+from typing import Generic, Literal, Self, TypeVar, cast
 
 from batchor_core.application import control
 from batchor_core.application.audit import AuditReport, audit_state
@@ -27,6 +27,7 @@ from batchor_core.domain.run import (
     RunSummary,
 )
 from batchor_core.errors import JobRequiredError, RunNotFinishedError, RunPausedError, WaitTimeoutError
+from batchor_core.json_types import JsonObject
 
 ResultT = TypeVar("ResultT", bound=TextItemResult)
 
@@ -82,9 +83,15 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
             )
 
     @property
+    def output_schema(self) -> JsonObject | None:
+        """The JSON Schema of the answers, as the provider was given it; None for a run of texts."""
+        schema = StoredJob.from_json(self._record().config).output_schema
+        return None if schema is None else schema.schema
+
+    @property
     def is_structured(self) -> bool:
         """Whether the run has `structured_output`."""
-        return StoredJob.from_json(self._record().config).output_schema is not None
+        return self.output_schema is not None
 
     @property
     def status(self) -> RunLifecycleStatus:
@@ -177,12 +184,13 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
             raise RunNotFinishedError(self._run_id, call="results()", open_items=record.counts.open)
         return list(self.iter_results())
 
-    def iter_results(self, *, typed: bool = True) -> Iterator[ResultT]:
-        """The results so far in input order, in bounded memory.
+    def iter_results(self, *, typed: bool = True, order: Literal["input", "completion"] = "input") -> Iterator[ResultT]:
+        """The results so far, in input order or in the order in which they ended, in bounded memory.
 
         With *typed* False, those of a structured run come as text, and its model is not needed.
         """
-        return cast("Iterator[ResultT]", self._reader(typed=typed).in_input_order())
+        reader = self._reader(typed=typed)
+        return cast("Iterator[ResultT]", reader.in_input_order() if order == "input" else reader.in_completion_order())
 
     def read_terminal_results(self, *, after_sequence: int = 0, limit: int = 1_000) -> TerminalResultsPage:
         """Up to *limit* results in the order in which they ended, behind *after_sequence* (0: from the first)."""

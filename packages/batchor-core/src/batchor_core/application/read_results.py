@@ -44,6 +44,13 @@ class ResultReader:
             yield from self.built(page)
             first = page[-1].row.item_index + 1
 
+    def in_completion_order(self) -> Iterator[TextItemResult]:
+        """Every result so far, in the order in which they ended."""
+        after = 0
+        while page := self.by_sequence(after=after, limit=PAGE_ROWS):
+            yield from self.built(page)
+            after = page[-1].row.sequence
+
     def by_sequence(self, *, after: int, limit: int) -> Sequence[StoredResult]:
         with self._store.reading() as uow:
             return uow.results.by_sequence(self._run_id, after=after, limit=limit)
