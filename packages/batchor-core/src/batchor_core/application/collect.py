@@ -1,11 +1,11 @@
 """Collect: what a batch brought back becomes results and retries."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from batchor_core.application.context import RunContext, batch_data
 from batchor_core.application.control import pause
+from batchor_core.application.fetch import fetch, raw_file
 from batchor_core.application.input_file import batch_requests
 from batchor_core.application.leasing import defer, handed_back, hold, pause_for
 from batchor_core.application.output_lines import LineReader, PlacedLine, Window
@@ -16,12 +16,8 @@ from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.results import ErrorClass, LineOutcome
 from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError
 from batchor_core.failpoints import around
-from batchor_core.ports.artifacts import ArtifactWriter
 from batchor_core.ports.provider import BatchClient
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord, Member, UnitOfWork
-
-MAX_OUTPUT_BYTES = 8 << 30
-"""Far above what 50,000 answers can have; a download that goes on beyond it is broken off."""
+from batchor_core.ports.state import ArtifactKind, Member, UnitOfWork
 
 
 def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: LineReader) -> None:
@@ -32,8 +28,8 @@ def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: Li
     transaction as the results, so that a crash neither loses nor repeats a line.
     """
     try:
-        batch = _fetch(ctx, batch, client, kind=ArtifactKind.OUTPUT)
-        batch = _fetch(ctx, batch, client, kind=ArtifactKind.ERROR)
+        batch = fetch(ctx, batch, client, kind=ArtifactKind.OUTPUT)
+        batch = fetch(ctx, batch, client, kind=ArtifactKind.ERROR)
     except ProviderUnavailableError as error:
         return defer(ctx, batch, error)
     except ProviderRefusedError as error:
@@ -45,81 +41,14 @@ def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: Li
     return _pause_for_fault(ctx, collected)
 
 
-class _HashingWriter:
-    """Counts lines and hashes bytes on their way into an artifact."""
-
-    def __init__(self, writer: ArtifactWriter) -> None:
-        self._writer = writer
-        self._sha256 = hashlib.sha256()
-        self.lines = 0
-
-    def write(self, data: bytes, /) -> int:
-        self._sha256.update(data)
-        self.lines += data.count(b"\n")
-        return self._writer.write(data)
-
-    def sync(self) -> int:
-        return self._writer.sync()
-
-    def hexdigest(self) -> str:
-        return self._sha256.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """One of the two files of a batch, as the batch's record knows it."""
-
-    remote_id: str | None
-    artifact_id: int | None
-    offset: int
-
-
-def _file(batch: BatchRecord, kind: ArtifactKind) -> _File:
-    if kind is ArtifactKind.OUTPUT:
-        return _File(batch.output_file_id, batch.output_artifact_id, batch.output_offset)
-    return _File(batch.error_file_id, batch.error_artifact_id, batch.error_offset)
-
-
-def _with_artifact(batch: BatchRecord, kind: ArtifactKind, artifact_id: int) -> BatchRecord:
-    if kind is ArtifactKind.OUTPUT:
-        return replace(batch, output_artifact_id=artifact_id)
-    return replace(batch, error_artifact_id=artifact_id)
-
-
 def _with_offset(batch: BatchRecord, kind: ArtifactKind, offset: int) -> BatchRecord:
     if kind is ArtifactKind.OUTPUT:
         return replace(batch, output_offset=offset)
     return replace(batch, error_offset=offset)
 
 
-def _fetch(ctx: RunContext, batch: BatchRecord, client: BatchClient, *, kind: ArtifactKind) -> BatchRecord:
-    """Store one of the batch's files as an artifact, unless it is stored or there is none."""
-    file = _file(batch, kind)
-    if file.remote_id is None or file.artifact_id is not None:
-        return batch
-    name = f"{ctx.tag}/{kind.value}-{batch.batch_id:08d}.jsonl"
-    with around("collect.download"), ctx.artifacts.create(name) as writer:
-        sink = _HashingWriter(writer)
-        size = client.download(file.remote_id, sink, max_bytes=MAX_OUTPUT_BYTES)
-    record = ArtifactRecord(
-        artifact_id=0,
-        run_id=ctx.run_id,
-        kind=kind,
-        name=name,
-        size_bytes=size,
-        lines=sink.lines,
-        sha256=sink.hexdigest(),
-        state="complete",
-    )
-    with around("collect.record_download"), ctx.store.transaction() as uow:
-        held = hold(ctx, uow, batch)
-        fetched = _with_artifact(held, kind, uow.artifacts.add(record).artifact_id)
-        uow.batches.save(fetched)
-    return fetched
-
-
 def _apply(ctx: RunContext, batch: BatchRecord, reader: LineReader, *, kind: ArtifactKind) -> BatchRecord:
-    file = _file(batch, kind)
+    file = raw_file(batch, kind)
     if file.artifact_id is None:
         return batch
     with ctx.store.reading() as uow:
