@@ -1,7 +1,6 @@
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +13,9 @@ from batchor_parquet import ParquetItemSource
     stops=st.lists(st.integers(0, 40), max_size=3),
 )
 def test_reading_on_from_any_checkpoints_is_reading_through(
-    files: list[tuple[int, int]], stops: list[int], tmp_path_factory: object
+    files: list[tuple[int, int]], stops: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = Path(tmp_path_factory.mktemp("rows"))  # type: ignore[attr-defined]
+    folder = tmp_path_factory.mktemp("rows")
     first = 0
     for number, (rows, row_group_size) in enumerate(files):
         table = pa.table({"id": pa.array(range(first, first + rows), pa.int64())})
