@@ -33,6 +33,10 @@ docs:
 test *ARGS:
     pytest -n 2 --dist worksteal {{ ARGS }}
 
+# Kill real processes for as long as it takes: `just soak 5000`
+soak KILLS='2000':
+    BATCHOR_SOAK=1 BATCHOR_SOAK_KILLS={{ KILLS }} pytest -n 2 --timeout 7200 -rP tests/crash tests/end_to_end/test_random_kills.py
+
 # The core's tests with nothing but batchor-core and pytest installed
 test-core-alone:
     uv run --isolated --exact --no-dev --package batchor-core --with 'pytest>=9' \
