@@ -3,10 +3,11 @@
 import http.client
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
+from typing import cast
 from urllib.parse import urlsplit
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length"}
@@ -45,7 +46,10 @@ class FlakyProxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: FlakyProxy
+
+    @property
+    def _proxy(self) -> FlakyProxy:
+        return cast("FlakyProxy", self.server)
 
     def do_GET(self) -> None:
         self._serve()
@@ -61,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self._body()
-        fault = self.server.draw()
+        fault = self._proxy.draw()
         if fault == "drop_before":
             return self._drop()
         if fault == "throttle":
@@ -85,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
 
     def _forward(self, body: bytes) -> tuple[int, bytes, dict[str, str]]:
-        target = self.server.target
+        target = self._proxy.target
         connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=30)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         try:
@@ -114,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def flaky_proxy(target: str, *, seed: int) -> Iterator[FlakyProxy]:
+def flaky_proxy(target: str, *, seed: int) -> Generator[FlakyProxy]:
     with FlakyProxy(target, seed=seed) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
