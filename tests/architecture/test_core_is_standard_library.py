@@ -1,6 +1,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 import batchor_core
@@ -40,3 +41,9 @@ def test_the_core_asks_the_clock_port_for_time() -> None:
         and any(word in path.read_text(encoding="utf-8") for word in ("datetime.now(", "time.time(", "time.sleep("))
     ]
     assert not offenders
+
+
+def test_the_workspace_has_the_extras_that_tests_would_do_without() -> None:
+    installed = {distribution.name for distribution in distributions()}
+    assert sys.version_info >= (3, 14) or "backports.zstd" in installed or "backports-zstd" in installed
+    assert "toktok-rs" in installed

@@ -1,5 +1,6 @@
 import csv
 import gzip
+import importlib
 import io
 import json
 import sys
@@ -79,7 +80,7 @@ class TestGzippedJsonl(JsonlContract):
 class TestZstandardJsonl(JsonlContract):
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
-        zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+        zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
         path = tmp_path / "items.jsonl.zst"
         path.write_bytes(zstd.compress(b"\n".join(jsonl_lines())))
         return path
