@@ -1,11 +1,15 @@
-from collections.abc import Callable, Iterator
+"""Files of results: whole or as they were."""
+
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchor import ItemStatus, TextItemResult, TokenUsage
-from batchor_cli.result_file import write_results
+from batchor_cli.result_export import ResultExport, Style
+from batchor_cli.result_options import ResultFormat, Selection
+from batchor_cli.result_shape import ResultShape
 
 
 def result(number: int) -> TextItemResult:
@@ -21,43 +25,44 @@ def result(number: int) -> TextItemResult:
     )
 
 
-class FakeRun:
-    """As much of a run as is written; *then* happens behind its last result."""
+class FakeReader:
+    """As much of a reader as is used; its last result may be the last thing before an interruption."""
 
-    is_structured = False
-
-    def __init__(self, count: int, then: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, count: int, *, interrupted: bool = False) -> None:
         self._count = count
-        self._then = then
+        self._interrupted = interrupted
 
-    def iter_results(self, *, typed: bool) -> Iterator[TextItemResult]:
+    def in_input_order(self) -> Iterator[TextItemResult]:
         yield from map(result, range(self._count))
-        self._then()
+        if self._interrupted:
+            raise KeyboardInterrupt
 
 
-def fail() -> None:
-    raise KeyboardInterrupt
+def export(reader: Any, result_format: ResultFormat = ResultFormat.JSONL) -> ResultExport:
+    run: Any = None
+    return ResultExport(run, reader, ResultShape(None), Style(result_format))
 
 
-def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
-    target = tmp_path / "results.jsonl"
-    target.write_text("before")
-    interrupted: Any = FakeRun(5_000, fail)
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    path = tmp_path / "results.jsonl"
+    path.write_text("before")
+    return path
+
+
+@pytest.mark.parametrize("result_format", [ResultFormat.JSONL, ResultFormat.CSV])
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(target: Path, result_format: ResultFormat) -> None:
     with pytest.raises(KeyboardInterrupt):
-        write_results(interrupted, target)
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("results.jsonl", "before")]
+        export(FakeReader(5_000, interrupted=True), result_format).write(target, Selection())
+    assert [(path.name, path.read_text()) for path in target.parent.iterdir()] == [("results.jsonl", "before")]
 
 
-def test_a_whole_write_replaces_the_old_file(tmp_path: Path) -> None:
-    target = tmp_path / "results.jsonl"
-    target.write_text("before")
-    whole: Any = FakeRun(3)
-    assert write_results(whole, target) == 3
+def test_a_whole_write_replaces_the_old_file(target: Path) -> None:
+    assert export(FakeReader(3)).write(target, Selection()).count == 3
     assert target.read_text().count('"item_id"') == 3
-    assert list(tmp_path.iterdir()) == [target]
+    assert list(target.parent.iterdir()) == [target]
 
 
-def test_no_result_is_an_empty_file(tmp_path: Path) -> None:
-    empty: Any = FakeRun(0)
-    assert write_results(empty, tmp_path / "none.jsonl") == 0
-    assert (tmp_path / "none.jsonl").read_bytes() == b""
+def test_no_result_is_an_empty_file(target: Path) -> None:
+    assert export(FakeReader(0)).write(target, Selection()).count == 0
+    assert target.read_bytes() == b""

@@ -1,12 +1,16 @@
 """Ctrl-C and SIGTERM."""
 
+import json
 import shlex
 import signal
-import subprocess
+import time
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+
+from batchor_emulator import EmulatorProcess
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -27,11 +31,20 @@ def test_a_stopped_run_says_how_to_go_on_and_that_works(
     assert len((batchor.folder / "out file.jsonl").read_text().splitlines()) == 2_000
 
 
-def test_a_stopped_wait_says_how_to_go_on(open_run: Any) -> None:
+def test_a_stopped_wait_says_how_to_go_on(open_run: Any, slow_emulator: EmulatorProcess) -> None:
+    before = calls(slow_emulator)
     process = open_run.begin("wait", "open-run")
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=2)
+    while calls(slow_emulator) == before:  # until it looks at its batch
+        assert process.poll() is None
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert stderr.decode().splitlines()[-1].strip() == "batchor wait open-run"
+
+
+def calls(emulator: EmulatorProcess) -> int:
+    """How often the provider's API was called."""
+    with urlopen(f"{emulator.url}/emulator/requests", timeout=10) as answer:  # noqa: S310  a server of the test's own
+        counts: dict[str, int] = json.load(answer)
+    return sum(count for route, count in counts.items() if "/v1/" in route)

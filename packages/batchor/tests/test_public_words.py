@@ -40,7 +40,7 @@ FIXED = [
     "JsonlItemSource",
     "ParquetItemSource",
 ]
-PLANNED = ["CompositeItemSource", "CsvItemSource", "ParquetItemSource", "PostgresStorage"]
+PLANNED = ["PostgresStorage"]
 HEAVY = ("openai", "sqlalchemy", "pyarrow", "pydantic", "dependency_injector")
 
 

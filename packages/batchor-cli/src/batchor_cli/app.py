@@ -4,16 +4,18 @@ from typing import Annotated
 
 import typer
 
-from batchor_cli.commands.control import pause, resume
+from batchor_cli.commands.audit import audit
+from batchor_cli.commands.control import cancel, pause, resume, retry
+from batchor_cli.commands.keep import export_artifacts, prune_artifacts, verify
 from batchor_cli.commands.results import results
 from batchor_cli.commands.start import run, start
-from batchor_cli.commands.watch import runs, status, wait
+from batchor_cli.commands.watch import events, runs, status, wait
 
 app = typer.Typer(
     help="Run large datasets through LLM batch APIs, durably.",
     epilog=(
         "Exit codes: 0 done, 1 finished with failed items, 2 usage or configuration, 3 input, 4 state of the run, "
-        "5 paused, 6 provider, 7 storage, 8 not finished in time, 130/143 stopped. "
+        "5 paused, 6 provider, 7 storage, 8 not finished in time, 9 audit or verify found faults, 130/143 stopped. "
         "Documents and results go to stdout, words to stderr."
     ),
     no_args_is_help=True,
@@ -40,5 +42,8 @@ def _batchor(
     del version
 
 
-for command in (start, status, wait, results, run, pause, resume, runs):
+for command in (
+    start, status, wait, results, run, pause, resume, cancel, retry, runs, events, audit,
+    export_artifacts, prune_artifacts, verify,
+):  # fmt: skip
     app.command()(command)

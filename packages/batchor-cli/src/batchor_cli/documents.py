@@ -1,11 +1,14 @@
 """Runs as JSON documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from batchor import RunControlState, RunSnapshot, RunSummary
+from batchor import RunControlState, RunEvent, RunSnapshot, RunSummary
+from batchor_cli.attention import Need
+from batchor_core.application.audit import AuditReport
+from batchor_core.application.bundle import ArtifactExport
 
 
 def summary_document(summary: RunSummary) -> dict[str, Any]:
@@ -13,15 +16,35 @@ def summary_document(summary: RunSummary) -> dict[str, Any]:
     return {**_plain(asdict(summary)), "total_items": summary.total_items}
 
 
-def snapshot_document(snapshot: RunSnapshot, *, now: datetime) -> dict[str, Any]:
-    """The summary with open batches, kinds of failures, and when the run may end."""
+def snapshot_document(snapshot: RunSnapshot, needs: Sequence[Need], *, now: datetime) -> dict[str, Any]:
+    """The summary with open batches, kinds of failures, when the run may end, and what needs a hand."""
     end = estimated_end(snapshot.summary, now=now)
     return {
         **summary_document(snapshot.summary),
         "estimated_end_at": None if end is None else end.isoformat(),
         "open_batches": [_plain(asdict(batch)) for batch in snapshot.open_batches],
         "failures": {failure.error_class: failure.items for failure in snapshot.failures},
+        "needs": [asdict(need) for need in needs],
     }
+
+
+def audit_document(report: AuditReport) -> dict[str, Any]:
+    """What an audit found."""
+    return {"is_clean": report.is_clean, **asdict(report)}
+
+
+def events_document(run_id: str, stored: Sequence[tuple[int, RunEvent]], *, after: int) -> dict[str, Any]:
+    """A page of the event log; `next_after` leads to the next one."""
+    listed = [
+        {"sequence": sequence, "at": event.at.isoformat(), "type": event.event_type, "data": dict(event.data)}
+        for sequence, event in stored
+    ]
+    return {"run_id": run_id, "events": listed, "next_after": stored[-1][0] if stored else after}
+
+
+def export_document(run_id: str, export: ArtifactExport) -> dict[str, Any]:
+    """What was copied, and where."""
+    return {"run_id": run_id, "path": str(export.path), "files": [asdict(file) for file in export.files]}
 
 
 def estimated_end(summary: RunSummary, *, now: datetime) -> datetime | None:

@@ -1,29 +1,12 @@
 """The options that commands share."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typer import Argument, Option
-
-
-class Endpoint(StrEnum):
-    """Which API answers the requests."""
-
-    RESPONSES = "responses"
-    CHAT = "chat"
-
-
-class OnPromptError(StrEnum):
-    """What a row does that makes no prompt."""
-
-    STOP = "stop"
-    FAIL_ITEM = "fail_item"
-
-    @property
-    def policy(self) -> Literal["stop", "fail_item"]:
-        return "stop" if self is OnPromptError.STOP else "fail_item"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,29 +76,15 @@ class Access:
     ] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """What a run does."""
+def typed_command(command: str, run_id: str, *options: Place | Access) -> str:
+    """A command for *run_id* with these options, as it is typed."""
+    return shlex.join(["batchor", command, run_id, *(part for group in options for part in _typed(group))])
 
-    input: Annotated[Path, Option("--input", help="A JSON Lines file: one object per line.", show_default=False)]
-    id_field: Annotated[str, Option(help="The field that holds each row's unique id.", show_default=False)]
-    model: Annotated[str, Option(help="The model, such as gpt-4.1.", show_default=False)]
-    prompt_field: Annotated[str | None, Option(help="The field that is the prompt.")] = None
-    prompt_template: Annotated[
-        str | None,
-        Option(help="The prompt with {field} for each field of the row to put in; {{ and }} are braces."),
-    ] = None
-    system_prompt: Annotated[str | None, Option(help="The instruction that goes with every prompt.")] = None
-    schema_name: Annotated[str | None, Option(help="The schema's name at the provider. Default: the class's.")] = None
-    run_id: Annotated[
-        str | None, Option(help="The run's id; that of a stored run goes on with it. Default: a new one.")
-    ] = None
-    endpoint: Annotated[Endpoint, Option(help="Which API answers.")] = Endpoint.RESPONSES
-    temperature: Annotated[float | None, Option(help="0 to 2.")] = None
-    max_output_tokens: Annotated[int | None, Option(help="The longest answer, reasoning included.")] = None
-    reasoning_effort: Annotated[str | None, Option(help="How much a reasoning model thinks: low, medium, high.")] = None
-    on_prompt_error: Annotated[
-        OnPromptError, Option(help="A row that makes no prompt stops the run, or is a failed item.")
-    ] = OnPromptError.STOP
-    max_requests: Annotated[int | None, Option(help="The most requests in one batch. Default: 50000.")] = None
-    max_attempts: Annotated[int | None, Option(help="How often an item is tried. Default: 3.")] = None
+
+def _typed(group: Place | Access) -> Iterator[str]:
+    for name, value in asdict(group).items():
+        if value is None or value is False:
+            continue
+        yield f"--{name.replace('_', '-')}"
+        if value is not True:
+            yield str(value)

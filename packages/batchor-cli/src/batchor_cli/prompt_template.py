@@ -34,6 +34,11 @@ class PromptTemplate:
                 f"the prompt template {text!r}: {error}; braces are written {{{{ and }}}}"
             ) from None
 
+    @property
+    def fields(self) -> list[str]:
+        """The names of the fields that are put in."""
+        return [part.name for part in self.parts if isinstance(part, _Field)]
+
     def fill(self, row: Mapping[str, Any]) -> str:
         """The prompt of *row*."""
         return "".join(part if isinstance(part, str) else field_text(row, part.name) for part in self.parts)

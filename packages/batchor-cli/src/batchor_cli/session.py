@@ -11,6 +11,7 @@ from batchor import BatchRunner
 from batchor.container import Container
 from batchor.settings import Settings, load_settings
 from batchor_cli.options import Place
+from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.state import StateStore
 from batchor_core.ports.system import Observer
 
@@ -21,6 +22,7 @@ class Session:
 
     runner: BatchRunner
     store: StateStore
+    artifacts: ArtifactStore
     settings: Settings
 
 
@@ -34,7 +36,7 @@ def open_session(place: Place, *, must_exist: bool = True, observer: Observer | 
     settings = _settings(place, must_exist=must_exist)
     container = Container(settings=settings, observer=observer)
     with container.runner() as runner:
-        yield Session(runner, container.state_store(), settings)
+        yield Session(runner, container.state_store(), container.artifact_store(), settings)
 
 
 def _settings(place: Place, *, must_exist: bool) -> Settings:

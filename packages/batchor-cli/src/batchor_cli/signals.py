@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -33,13 +33,23 @@ def stoppable() -> Generator[None]:
 
 
 @contextmanager
-def resumable(run_id: str) -> Generator[None]:
-    """Say how to go on, when the command is stopped."""
+def resumable(again: Callable[[], str]) -> Generator[None]:
+    """Say with which command to go on, when this one is stopped."""
     try:
         yield
     except Stopped:
-        note(f"stopped; nothing is lost, and nothing is sent twice. Go on with:\n  {_command_again(run_id)}")
+        note(f"stopped; nothing is lost, and nothing is sent twice. Go on with:\n  {again()}")
         raise
+
+
+def same_command(run_id: str, **changes: str | None) -> str:
+    """The command of this process, with its run id and with options of its own set anew; None: one without a value."""
+    program, *arguments = sys.argv
+    called = ["batchor"] if Path(program).stem == "batchor" else ["python", "-m", "batchor_cli"]
+    given = run_id in arguments or f"--run-id={run_id}" in arguments
+    options = {f"--{name}": value for name, value in changes.items()}
+    changed = [part for name, value in options.items() for part in (name, value) if part is not None]
+    return shlex.join([*called, *_without(arguments, options), *changed, *([] if given else ["--run-id", run_id])])
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -49,8 +59,12 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
-def _command_again(run_id: str) -> str:
-    program, *arguments = sys.argv
-    called = ["batchor"] if Path(program).stem == "batchor" else ["python", "-m", "batchor_cli"]
-    given = run_id in arguments or f"--run-id={run_id}" in arguments
-    return shlex.join([*called, *arguments, *([] if given else ["--run-id", run_id])])
+def _without(arguments: Sequence[str], options: Mapping[str, str | None]) -> Iterator[str]:
+    """*arguments* but for *options* and their values; None stands for an option that takes none."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in options:
+            if options[argument] is not None:
+                next(rest, None)
+        elif argument.partition("=")[0] not in options:
+            yield argument

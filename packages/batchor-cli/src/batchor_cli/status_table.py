@@ -1,19 +1,20 @@
 """A run's status for people: how far, how much, until when, and what needs a hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from batchor import RunControlState, RunSnapshot, RunSummary
+from batchor_cli.attention import Need
 from batchor_cli.documents import estimated_end
 from batchor_cli.terminal import printable
 
 
-def status_table(snapshot: RunSnapshot, *, now: datetime) -> str:
+def status_table(snapshot: RunSnapshot, needs: Sequence[Need], *, now: datetime) -> str:
     """Lines of a label and a text; nothing in them can command a terminal."""
-    return "\n".join(f"{label:<10} {printable(text)}" for label, text in _rows(snapshot, now))
+    return "\n".join(f"{label:<10} {printable(text)}" for label, text in _rows(snapshot, needs, now))
 
 
-def _rows(snapshot: RunSnapshot, now: datetime) -> Iterator[tuple[str, str]]:
+def _rows(snapshot: RunSnapshot, needs: Sequence[Need], now: datetime) -> Iterator[tuple[str, str]]:
     summary = snapshot.summary
     yield "run", summary.run_id
     yield "status", _status(summary)
@@ -26,8 +27,10 @@ def _rows(snapshot: RunSnapshot, now: datetime) -> Iterator[tuple[str, str]]:
         yield "end", f"about {end:%Y-%m-%d %H:%M} UTC, if it goes on like this"
     if snapshot.failures:
         yield "failures", ", ".join(f"{failure.error_class} {failure.items:,}" for failure in snapshot.failures)
-    if summary.control_state is RunControlState.PAUSED:
-        yield "to do", f"remove the cause, then: batchor resume {summary.run_id}"
+    for need in needs:
+        yield "to do", need.message
+        if need.command is not None:
+            yield "", f"  {need.command}"
 
 
 def _status(summary: RunSummary) -> str:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 
 from batchor import OpenAIBatchProvider, OpenAIProviderConfig
 from batchor_cli.options import Access
-from batchor_core.domain.job import StoredJob
+from batchor_core.domain.job import ProviderConfig, StoredJob
 from batchor_core.errors import ConfigurationError, MissingCredentialsError
+from batchor_core.plugins import provider_named
 from batchor_core.ports.state import StateStore
+from batchor_openai.base_url import STORED_LOOPBACK
+
+_ANY_LOOPBACK = "http://127.0.0.1/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,18 @@ def stored_config(
     return replace(
         config, api_key=target.api_key, poll_interval_s=usual_s if poll_interval_s is None else poll_interval_s
     )
+
+
+def stored_terms(job: StoredJob) -> ProviderConfig | None:
+    """What a stored job says of its provider's window and queue, for showing it; None where that cannot be told here."""
+    stored = job.provider_config
+    if stored.get("base_url") == STORED_LOOPBACK:
+        # Any address on this machine will do: nothing is sent there.
+        stored = {**stored, "base_url": _ANY_LOOPBACK}
+    try:
+        return provider_named(job.provider).config_from_stored(stored)
+    except ConfigurationError:
+        return None
 
 
 def _key_from(variable: str | None) -> str | None:

@@ -7,7 +7,7 @@ use, so that `import batchor` costs nothing of what a program does not use.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchor.planned import CompositeItemSource, CsvItemSource, ParquetItemSource, PostgresStorage
+    from batchor.planned import PostgresStorage
     from batchor_artifacts import LocalArtifactStore
     from batchor_core import (
         ArtifactPolicy,
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         BatchRunner,
         CheckpointedItemSource,
         ChunkPolicy,
+        CompositeItemSource,
+        CsvItemSource,
         ErrorClass,
         EventType,
         ItemFailure,
@@ -43,8 +45,13 @@ if TYPE_CHECKING:
         TextItemResult,
         TokenUsage,
     )
+    from batchor_core.application.audit import AuditReport
+    from batchor_core.application.bundle import ArtifactExport, verify_bundle
+    from batchor_core.application.export import TerminalResultsExport
+    from batchor_core.application.prune import PruneReport
     from batchor_core.errors import (
         ArtifactError,
+        ArtifactNotFoundError,
         BatchorError,
         ConfigChangedError,
         ConfigurationError,
@@ -54,11 +61,13 @@ if TYPE_CHECKING:
         JobRequiredError,
         MissingCredentialsError,
         MissingPackageError,
+        NotExportedError,
         PromptBuildError,
         ProviderError,
         ProviderRefusedError,
         ProviderThrottledError,
         ProviderUnavailableError,
+        RunCancelledError,
         RunExistsError,
         RunNotFinishedError,
         RunNotFoundError,
@@ -75,11 +84,15 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from batchor_openai import OpenAIBatchProvider, OpenAIEndpoint, OpenAIEnqueueLimitConfig, OpenAIProviderConfig
+    from batchor_parquet import ParquetItemSource
     from batchor_sqlite import SQLiteStorage
 
 __all__ = [
     "ArtifactError",
+    "ArtifactExport",
+    "ArtifactNotFoundError",
     "ArtifactPolicy",
+    "AuditReport",
     "BatchItem",
     "BatchJob",
     "BatchRunner",
@@ -106,6 +119,7 @@ __all__ = [
     "MemoryStateStore",
     "MissingCredentialsError",
     "MissingPackageError",
+    "NotExportedError",
     "OpenAIBatchProvider",
     "OpenAIEndpoint",
     "OpenAIEnqueueLimitConfig",
@@ -118,9 +132,11 @@ __all__ = [
     "ProviderRefusedError",
     "ProviderThrottledError",
     "ProviderUnavailableError",
+    "PruneReport",
     "RecoveryPolicy",
     "RetryPolicy",
     "Run",
+    "RunCancelledError",
     "RunControlState",
     "RunEvent",
     "RunExistsError",
@@ -144,24 +160,31 @@ __all__ = [
     "StorageVersionError",
     "StructuredItemResult",
     "StructuredOutputError",
+    "TerminalResultsExport",
     "TerminalResultsPage",
     "TextItemResult",
     "TokenUsage",
     "UnknownAdapterError",
     "WaitTimeoutError",
+    "verify_bundle",
 ]
 
 # Hidden from type checkers: with a module `__getattr__` in sight they would accept any misspelt name.
 if not TYPE_CHECKING:
     _HOMES = {
-        "batchor.planned": ("CompositeItemSource", "CsvItemSource", "ParquetItemSource", "PostgresStorage"),
+        "batchor.planned": ("PostgresStorage",),
         "batchor_artifacts": ("LocalArtifactStore",),
+        "batchor_core.application.audit": ("AuditReport",),
+        "batchor_core.application.bundle": ("ArtifactExport", "verify_bundle"),
+        "batchor_core.application.export": ("TerminalResultsExport",),
+        "batchor_core.application.prune": ("PruneReport",),
         "batchor_openai": (
             "OpenAIBatchProvider",
             "OpenAIEndpoint",
             "OpenAIEnqueueLimitConfig",
             "OpenAIProviderConfig",
         ),
+        "batchor_parquet": ("ParquetItemSource",),
         "batchor_sqlite": ("SQLiteStorage",),
     }
     _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -12,24 +12,6 @@ class _Planned:
         raise ConfigurationError(f"{type(self).__name__} is not in this version of batchor yet; {self._instead}")
 
 
-class CsvItemSource(_Planned):
-    """Rows of a CSV file."""
-
-    _instead = "convert the file to JSON Lines and use JsonlItemSource, or pass a list or generator of BatchItem"
-
-
-class CompositeItemSource(_Planned):
-    """Several sources, one after the other."""
-
-    _instead = "join the files into one JSON Lines file and use JsonlItemSource, or start one run for each"
-
-
-class ParquetItemSource(_Planned):
-    """Rows of a Parquet file."""
-
-    _instead = "convert the file to JSON Lines and use JsonlItemSource, or pass a list or generator of BatchItem"
-
-
 class PostgresStorage(_Planned):
     """Runs in a PostgreSQL database."""
 

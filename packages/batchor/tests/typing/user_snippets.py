@@ -5,19 +5,27 @@ from typing import assert_type
 from pydantic import BaseModel
 
 from batchor import (
+    ArtifactExport,
+    AuditReport,
     BatchItem,
     BatchJob,
     BatchRunner,
+    CompositeItemSource,
+    CsvItemSource,
     JsonlItemSource,
     OpenAIEnqueueLimitConfig,
     OpenAIProviderConfig,
+    ParquetItemSource,
     PromptParts,
+    PruneReport,
     Run,
     RunSnapshot,
     RunSummary,
     SQLiteStorage,
     StructuredItemResult,
+    TerminalResultsExport,
     TextItemResult,
+    verify_bundle,
 )
 
 
@@ -85,3 +93,42 @@ def a_file_of_rows() -> None:
         run_id="customer_export_20260403",
     )
     assert_type(run, Run[TextItemResult])
+
+
+def files_of_many_kinds() -> None:
+    source: CompositeItemSource[dict[str, str]] = CompositeItemSource(
+        [
+            CsvItemSource(
+                "a.csv", item_id_from_row=lambda row: row["id"], payload_from_row=lambda row: {"text": row["text"]}
+            ),
+            JsonlItemSource(
+                "b.jsonl",
+                item_id_from_row=lambda row: str(row["id"]),
+                payload_from_row=lambda row: {"text": str(row["text"])},
+            ),
+            ParquetItemSource(
+                "c.parquet",
+                columns=["id", "text"],
+                item_id_from_row=lambda row: str(row["id"]),
+                payload_from_row=lambda row: {"text": str(row["text"])},
+            ),
+        ]
+    )
+    run = BatchRunner().start(
+        BatchJob(
+            items=source,
+            build_prompt=lambda item: item.payload["text"],
+            provider_config=OpenAIProviderConfig(model="gpt-4.1"),
+        )
+    )
+    assert_type(run, Run[TextItemResult])
+
+
+def afterwards() -> None:
+    run = BatchRunner().get_run("batchor_20260329T120000Z_ab12cd34")
+    assert_type(run.retry(error_class="refused"), int)
+    assert_type(run.audit(), AuditReport)
+    assert_type(run.export_terminal_results("partial.jsonl"), TerminalResultsExport)
+    assert_type(run.export_artifacts("exports"), ArtifactExport)
+    assert_type(verify_bundle(run.export_artifacts("exports").path), list[str])
+    assert_type(run.prune_artifacts(include_raw_output_artifacts=True), PruneReport)

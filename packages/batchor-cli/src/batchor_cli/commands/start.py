@@ -10,14 +10,15 @@ import typer
 from batchor_cli.exit_codes import PAUSED
 from batchor_cli.finish import exit_if_items_failed
 from batchor_cli.flattened import flattened
-from batchor_cli.options import Access, JobOptions, Place
-from batchor_cli.signals import resumable
+from batchor_cli.job_options import JobOptions
+from batchor_cli.options import Access, Place
+from batchor_cli.result_options import FormatOptions, ResultFormat, Selection
+from batchor_cli.signals import resumable, same_command
 from batchor_cli.terminal import note, print_document
 
 if TYPE_CHECKING:
     from batchor import Run
-
-_DEFAULT_OUTPUT = Path("results.jsonl")
+    from batchor_cli.session import Session
 
 
 @flattened
@@ -26,7 +27,7 @@ def start(job: JobOptions, access: Access, place: Place) -> None:
     from batchor import RunControlState
     from batchor_cli.documents import summary_document
 
-    with _started(job, access, place) as started:
+    with _started(job, access, place) as (started, _):
         summary = started.summary()
     print_document(summary_document(summary))
     if summary.control_state is RunControlState.PAUSED:
@@ -39,26 +40,31 @@ def run(
     job: JobOptions,
     access: Access,
     place: Place,
-    output: Annotated[Path, typer.Option(help="The file for the results, as JSON Lines.")] = _DEFAULT_OUTPUT,
+    style: FormatOptions,
+    output: Annotated[
+        Path | None, typer.Option(help="The file for the results. Default: results.jsonl, or the ending of --format.")
+    ] = None,
 ) -> None:
     """Start, wait, and write the results. Stopped or killed, the same command with --run-id goes on.
 
     The exit code is 1 when items failed; the results are written all the same.
     """
     from batchor_cli.documents import summary_document
-    from batchor_cli.result_file import check_target, write_results
+    from batchor_cli.result_export import ResultExport, Style, check_target
 
+    output = output or Path(f"results.{style.format or ResultFormat.JSONL}")
+    chosen = Style(style.format_for(output), csv_guard=not style.no_csv_guard)
     check_target(output)
-    with _started(job, access, place) as started:
+    with _started(job, access, place) as (started, session):
         started.wait()
-        count = write_results(started, output)
+        written = ResultExport.of(started, session, chosen).write(output, Selection())
         summary = started.summary()
-    print_document({**summary_document(summary), "output": str(output), "results": count})
+    print_document({**summary_document(summary), "output": str(output), "results": written.count})
     exit_if_items_failed(summary)
 
 
 @contextmanager
-def _started(job: JobOptions, access: Access, place: Place) -> Generator["Run[Any]"]:
+def _started(job: JobOptions, access: Access, place: Place) -> Generator[tuple["Run[Any]", "Session"]]:
     from batchor_cli.job import build_job
     from batchor_cli.progress import progress_bar
     from batchor_cli.sandbox import POLL_INTERVAL_S
@@ -68,7 +74,7 @@ def _started(job: JobOptions, access: Access, place: Place) -> Generator["Run[An
     # Chosen here, so that it can be told before the first row is read.
     run_id = job.run_id or _new_run_id()
     with (
-        resumable(run_id),
+        resumable(lambda: same_command(run_id)),
         progress_bar() as bar,
         open_session(place, must_exist=False, observer=bar) as session,
         target_of(access, store=session.store, sandbox=place.sandbox) as target,
@@ -79,7 +85,7 @@ def _started(job: JobOptions, access: Access, place: Place) -> Generator["Run[An
         note(f"run {run_id}")
         if bar is not None:
             bar.follow(session.runner)
-        yield session.runner.start(built, run_id=run_id)
+        yield session.runner.start(built, run_id=run_id), session
 
 
 def _new_run_id() -> str:

@@ -1,4 +1,4 @@
-"""`status`, `wait` and `runs`."""
+"""`status`, `wait`, `runs` and `events`."""
 
 import sys
 from typing import Annotated
@@ -8,7 +8,6 @@ import typer
 from batchor_cli.finish import exit_if_items_failed
 from batchor_cli.flattened import flattened
 from batchor_cli.options import Access, Place, RunChoice
-from batchor_cli.signals import resumable
 from batchor_cli.terminal import print_document, print_text
 
 
@@ -21,18 +20,20 @@ def status(
     """How far a run is, and what needs a hand. Reads the database alone: no key, no network."""
     from datetime import UTC, datetime
 
+    from batchor_cli.attention import what_needs_a_hand
     from batchor_cli.documents import snapshot_document
     from batchor_cli.session import open_session
     from batchor_cli.status_table import status_table
 
     run_id = choice.required()
+    now = datetime.now(UTC)
     with open_session(place) as session:
         snapshot = session.runner.get_run(run_id).snapshot()
-    now = datetime.now(UTC)
+        needs = what_needs_a_hand(session.store, snapshot, place=place, now=now)
     if sys.stdout.isatty() and not as_json:
-        print_text(status_table(snapshot, now=now))
+        print_text(status_table(snapshot, needs, now=now))
     else:
-        print_document(snapshot_document(snapshot, now=now))
+        print_document(snapshot_document(snapshot, needs, now=now))
 
 
 @flattened
@@ -46,25 +47,9 @@ def wait(
 ) -> None:
     """Drive a run until it is finished. The exit code is 1 when items failed, 5 when the run is paused."""
     from batchor_cli.documents import summary_document
-    from batchor_cli.model_class import chosen_model
-    from batchor_cli.progress import progress_bar
-    from batchor_cli.session import open_session
-    from batchor_cli.target import stored_config, target_of
+    from batchor_cli.drive import drivable_run
 
-    run_id = choice.required()
-    with (
-        resumable(run_id),
-        progress_bar() as bar,
-        open_session(place, observer=bar) as session,
-        target_of(access, store=session.store, sandbox=place.sandbox) as target,
-    ):
-        if bar is not None:
-            bar.follow(session.runner)
-        run = session.runner.get_run(
-            run_id,
-            structured_output=chosen_model(access.structured_output_class),
-            provider_config=stored_config(session.store, run_id, target=target, poll_interval_s=access.poll_interval_s),
-        )
+    with drivable_run(choice.required(), access, place) as run:
         summary = run.wait(timeout=timeout).summary()
     print_document(summary_document(summary))
     exit_if_items_failed(summary)
@@ -85,3 +70,22 @@ def runs(
     with open_session(place) as session:
         page = session.runner.runs(before=before, limit=limit)
     print_document({"runs": [summary_document(summary) for summary in page]})
+
+
+@flattened
+def events(
+    choice: RunChoice,
+    place: Place,
+    after: Annotated[int, typer.Option(min=0, metavar="N", help="Only events with a greater sequence.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 1_000,
+) -> None:
+    """What happened to a run, oldest first: the log that is kept with it."""
+    from batchor_cli.documents import events_document
+    from batchor_cli.session import open_session
+
+    run_id = choice.required()
+    with open_session(place) as session:
+        session.runner.get_run(run_id)
+        with session.store.reading() as uow:
+            stored = uow.events.read(run_id, after=after, limit=limit)
+    print_document(events_document(run_id, stored, after=after))
