@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from batchor_core import BatchItem, ItemStatus, StructuredItemResult
+from batchor_core import BatchItem, ItemStatus, RetryPolicy, StructuredItemResult
 from batchor_core.domain.batch import RemoteBatch
 from batchor_core.domain.job import BatchJob
 from batchor_core.errors import StructuredOutputError
@@ -57,6 +57,18 @@ def test_an_answer_that_is_no_instance_is_tried_again_and_fails_at_last(world: A
     assert "score" in result.error.message
     assert result.output is None
     assert result.output_text == '{"label": 7}'
+
+
+@pytest.mark.parametrize(("text", "accepted"), [('{"label": "a", "score": 1.0}', True), ('{"label": "a", "sc', False)])
+def test_a_poor_answer_is_accepted_only_if_it_fits_the_model(
+    world: Any, job: MakeJob, text: str, *, accepted: bool
+) -> None:
+    world.server.answer = lambda _: {"text": text, "outcome": "truncated"}
+    policy = RetryPolicy(on_truncation="accept")
+    (result,) = world.new_process().run_and_wait(job(1, structured_output=Verdict, retry_policy=policy)).results()
+    assert (result.output is not None) is accepted
+    assert (result.error is None) is accepted
+    assert result.output_text == text
 
 
 def test_another_process_finds_an_importable_model_by_itself(

@@ -14,7 +14,7 @@ from batchor_core.errors import ConfigurationError, InvalidItemError, SourceErro
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.sources import CheckpointedItemSource
 
-type Composite = CompositeItemSource[Any]
+type Composite = CompositeItemSource
 
 
 @pytest.fixture

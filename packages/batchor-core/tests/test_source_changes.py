@@ -91,7 +91,7 @@ def test_a_source_that_cannot_compare_is_told_by_its_identities() -> None:
 
 
 @pytest.fixture
-def composite(tmp_path: Path) -> Callable[..., CompositeItemSource[Any]]:
+def composite(tmp_path: Path) -> Callable[..., CompositeItemSource]:
     """Of as many files as contents are given; None leaves a file as it is."""
     return lambda *contents: CompositeItemSource(
         [jsonl(tmp_path / f"{number}.jsonl", content) for number, content in enumerate(contents)]

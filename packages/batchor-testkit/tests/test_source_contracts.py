@@ -135,7 +135,7 @@ class TestGzippedCsv(CsvContract):
 
 class TestComposite(CheckpointedSourceContract):
     @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Callable[[], CompositeItemSource[Any]]:
+    def reopen(self, tmp_path: Path) -> Callable[[], CompositeItemSource]:
         lines, empty = tmp_path / "items.jsonl", tmp_path / "empty.csv"
         lines.write_bytes(b"\n".join(jsonl_lines()))
         empty.touch()
@@ -144,7 +144,7 @@ class TestComposite(CheckpointedSourceContract):
         )
 
     @pytest.fixture
-    def source(self, reopen: Callable[[], CompositeItemSource[Any]]) -> CompositeItemSource[Any]:
+    def source(self, reopen: Callable[[], CompositeItemSource]) -> CompositeItemSource:
         return reopen()
 
     @pytest.fixture

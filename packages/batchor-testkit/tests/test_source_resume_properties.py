@@ -61,7 +61,7 @@ def test_what_was_written_is_read(tmp_path: Path, kind: str, rows: list[Row], li
 def test_resumed_is_undisturbed(
     tmp_path: Path, split: list[tuple[str, list[Row]]], line_end: str, data: st.DataObject
 ) -> None:
-    def composite() -> CompositeItemSource[Any]:
+    def composite() -> CompositeItemSource:
         return CompositeItemSource(
             [
                 source_of(kind, rows, path=tmp_path / f"{number}.{kind}", line_end=line_end)

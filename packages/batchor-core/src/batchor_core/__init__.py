@@ -8,7 +8,11 @@ from batchor_core.adapters.csv_source import CsvItemSource
 from batchor_core.adapters.jsonl_source import JsonlItemSource
 from batchor_core.adapters.memory_artifacts import MemoryArtifactStore
 from batchor_core.adapters.memory_state import MemoryStateStore
+from batchor_core.application.audit import AuditReport
+from batchor_core.application.bundle import ArtifactExport, verify_bundle
+from batchor_core.application.export import TerminalResultsExport
 from batchor_core.application.handle import Run
+from batchor_core.application.prune import PruneReport
 from batchor_core.application.runner import BatchRunner
 from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts, StatusCounts
@@ -28,7 +32,9 @@ from batchor_core.errors import BatchorError
 from batchor_core.ports.sources import CheckpointedItemSource, ItemSource, SourceCursor, SourceIdentity
 
 __all__ = [
+    "ArtifactExport",
     "ArtifactPolicy",
+    "AuditReport",
     "BatchItem",
     "BatchJob",
     "BatchRunner",
@@ -47,6 +53,7 @@ __all__ = [
     "MemoryArtifactStore",
     "MemoryStateStore",
     "PromptParts",
+    "PruneReport",
     "RecoveryPolicy",
     "RetryPolicy",
     "Run",
@@ -60,7 +67,9 @@ __all__ = [
     "SourceIdentity",
     "StatusCounts",
     "StructuredItemResult",
+    "TerminalResultsExport",
     "TerminalResultsPage",
     "TextItemResult",
     "TokenUsage",
+    "verify_bundle",
 ]

@@ -1,127 +1,95 @@
-"""Arrow's values as what JSON can hold."""
+"""From record batches to rows: dicts that JSON can hold, in pieces that fit in memory."""
 
-import base64
-import math
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.types as pt
 
-type Convert = Callable[[Any], Any]
+from batchor_core.adapters.row_item import clipped
+from batchor_parquet.column_kinds import holds_map
+from batchor_parquet.json_columns import NonFinite, UnfitValueError, as_json_column
 
+type ParquetRow = dict[str, Any]
 
-class NotFiniteError(ValueError):
-    """A number that JSON cannot hold."""
-
-
-def json_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """The rows of *batch*, in JSON's values.
-
-    Timestamps, dates and times become ISO 8601 (a timestamp with a zone in UTC), durations seconds, decimals strings, binary
-    Base64, maps lists of `[key, value]`. `NotFiniteError` for NaN and infinity.
-    """
-    names = batch.schema.names
-    columns = [_values(column) for column in batch.columns]
-    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
+_PIECE_BYTES = 8 << 20
+_VALUE_FAULTS = (UnfitValueError, pa.ArrowException, ValueError, OverflowError, RecursionError)
 
 
-def _values(column: pa.Array) -> list[Any]:
-    if pt.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    convert = converter(column.type)
-    values: list[Any] = _plain_times(column).to_pylist()
-    return values if convert is None else [None if value is None else convert(value) for value in values]
+class RowFault(Exception):  # noqa: N818  told on as a SourceError, with its place
+    """The next row is none; the text says why and what to do."""
 
 
-def _plain_times(column: pa.Array) -> pa.Array:
-    """Nanoseconds as text by Arrow itself: Python's datetimes end at microseconds."""
-    if pt.is_timestamp(column.type) and column.type.unit == "ns":
-        return column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
-    if pt.is_time64(column.type) and column.type.unit == "ns":
-        return column.cast(pa.time64("us"), safe=False)
-    if pt.is_duration(column.type) and column.type.unit == "ns":
-        return column.cast(pa.duration("us"), safe=False)
-    return column
+@dataclass(frozen=True, slots=True)
+class JsonRows:
+    """How batches are read as rows."""
+
+    non_finite: NonFinite
+    max_row_bytes: int
+
+    def of(self, batch: pa.RecordBatch) -> Iterator[ParquetRow]:
+        """The rows of *batch*; `RowFault` in place of the first that is none, once those before it are given."""
+        for piece in self._pieces(batch):
+            try:
+                rows = self._converted(piece)
+            except _VALUE_FAULTS:
+                # The fault is somewhere in the piece: one by one, the rows before it are not lost.
+                for number in range(piece.num_rows):
+                    yield self._row(piece.slice(number, 1))
+            else:
+                yield from rows
+
+    def _pieces(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """*batch* in halves of halves, until each is small or a single row."""
+        if batch.num_rows <= 1 or batch.nbytes <= min(_PIECE_BYTES, self.max_row_bytes):
+            if batch.nbytes > self.max_row_bytes:
+                raise RowFault(
+                    f"it takes {batch.nbytes} bytes, more than {self.max_row_bytes}; "
+                    "shorten it, leave long columns out of columns=, or raise max_row_bytes"
+                )
+            yield batch
+            return
+        middle = batch.num_rows // 2
+        yield from self._pieces(batch.slice(0, middle))
+        yield from self._pieces(batch.slice(middle))
+
+    def _converted(self, piece: pa.RecordBatch) -> list[ParquetRow]:
+        arrays = [as_json_column(array, self.non_finite) for array in piece.columns]
+        converted = pa.RecordBatch.from_arrays(arrays, names=piece.schema.names)
+        rows: list[ParquetRow] = converted.to_pylist()
+        for name, array in zip(piece.schema.names, arrays, strict=True):
+            if holds_map(array.type):
+                for row in rows:
+                    row[name] = _with_lists(row[name])
+        return rows
+
+    def _row(self, single: pa.RecordBatch) -> ParquetRow:
+        row: ParquetRow = {}
+        for name in single.schema.names:
+            try:
+                row |= self._converted(single.select([name]))[0]
+            except _VALUE_FAULTS as error:
+                raise RowFault(f"column {clipped(repr(name))}: {_problem(error)}") from error
+        return row
 
 
-def converter(kind: pa.DataType) -> Convert | None:
-    """From a Python value of *kind* to JSON's; None where it is that already."""
-    for is_kind, convert in _CONVERTERS:
-        if is_kind(kind):
-            return convert
-    if pt.is_dictionary(kind):
-        return converter(kind.value_type)
-    if pt.is_map(kind):
-        return _map(converter(kind.key_type), converter(kind.item_type))
-    if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind):
-        return _list(converter(kind.value_type))
-    if pt.is_struct(kind):
-        return _struct({field.name: converter(field.type) for field in kind})
-    return None
+def _with_lists(value: Any) -> Any:
+    """*value* with lists for the tuples that Arrow makes of a map's entries."""
+    match value:
+        case dict():
+            return {name: _with_lists(member) for name, member in value.items()}
+        case list() | tuple():
+            return [_with_lists(member) for member in value]
+        case _:
+            return value
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise NotFiniteError(f"{value} is no JSON number")
-    return float(value)
-
-
-def _iso(value: date | datetime | time) -> str:
-    return value.isoformat()
-
-
-def _seconds(value: timedelta) -> float:
-    return value.total_seconds()
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
-def _decimal(value: Decimal) -> str:
-    return format(value, "f")
-
-
-def _any_temporal(kind: pa.DataType) -> bool:
-    return bool(pt.is_temporal(kind) and not pt.is_duration(kind))
-
-
-def _any_binary(kind: pa.DataType) -> bool:
-    return bool(pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind))
-
-
-_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Convert], ...] = (
-    (pt.is_floating, _finite),
-    (_any_temporal, _iso),
-    (pt.is_duration, _seconds),
-    (pt.is_decimal, _decimal),
-    (_any_binary, _base64),
-)
-
-
-def _optional(convert: Convert | None) -> Convert:
-    if convert is None:
-        return lambda value: value
-    return lambda value: None if value is None else convert(value)
-
-
-def _list(convert: Convert | None) -> Convert | None:
-    if convert is None:
-        return None
-    each = _optional(convert)
-    return lambda values: [each(value) for value in values]
-
-
-def _map(of_key: Convert | None, of_value: Convert | None) -> Convert:
-    key, value = _optional(of_key), _optional(of_value)
-    return lambda pairs: [[key(left), value(right)] for left, right in pairs]
-
-
-def _struct(converters: dict[str, Convert | None]) -> Convert | None:
-    if not any(converters.values()):
-        return None
-    each = {name: _optional(convert) for name, convert in converters.items()}
-    return lambda struct: {name: each[name](value) for name, value in struct.items()}
+def _problem(error: BaseException) -> str:
+    match error:
+        case UnfitValueError():
+            return str(error)
+        case UnicodeDecodeError():
+            return "the text is not UTF-8; write it as UTF-8, or as a column of bytes"
+        case _:
+            said = clipped(" ".join(str(error).split()))
+            return f"a value cannot be read ({said}); correct it, or leave the column out of columns="

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from batchor.planned import PostgresStorage
     from batchor_artifacts import LocalArtifactStore
     from batchor_core import (
+        ArtifactExport,
         ArtifactPolicy,
+        AuditReport,
         BatchItem,
         BatchJob,
         BatchRunner,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         MemoryArtifactStore,
         MemoryStateStore,
         PromptParts,
+        PruneReport,
         RecoveryPolicy,
         RetryPolicy,
         Run,
@@ -41,14 +44,12 @@ if TYPE_CHECKING:
         SourceIdentity,
         StatusCounts,
         StructuredItemResult,
+        TerminalResultsExport,
         TerminalResultsPage,
         TextItemResult,
         TokenUsage,
+        verify_bundle,
     )
-    from batchor_core.application.audit import AuditReport
-    from batchor_core.application.bundle import ArtifactExport, verify_bundle
-    from batchor_core.application.export import TerminalResultsExport
-    from batchor_core.application.prune import PruneReport
     from batchor_core.errors import (
         ArtifactError,
         ArtifactNotFoundError,
@@ -174,10 +175,6 @@ if not TYPE_CHECKING:
     _HOMES = {
         "batchor.planned": ("PostgresStorage",),
         "batchor_artifacts": ("LocalArtifactStore",),
-        "batchor_core.application.audit": ("AuditReport",),
-        "batchor_core.application.bundle": ("ArtifactExport", "verify_bundle"),
-        "batchor_core.application.export": ("TerminalResultsExport",),
-        "batchor_core.application.prune": ("PruneReport",),
         "batchor_openai": (
             "OpenAIBatchProvider",
             "OpenAIEndpoint",

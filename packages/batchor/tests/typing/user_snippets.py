@@ -96,7 +96,7 @@ def a_file_of_rows() -> None:
 
 
 def files_of_many_kinds() -> None:
-    source: CompositeItemSource[dict[str, str]] = CompositeItemSource(
+    source = CompositeItemSource(
         [
             CsvItemSource(
                 "a.csv", item_id_from_row=lambda row: row["id"], payload_from_row=lambda row: {"text": row["text"]}

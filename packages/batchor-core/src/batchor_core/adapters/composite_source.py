@@ -29,7 +29,7 @@ class _Child(NamedTuple):
     source: CheckpointedItemSource[Any]
 
 
-class _CompositeCursor[PayloadT]:
+class _CompositeCursor:
     """One pass over the sources; each is opened when the one before it has ended."""
 
     def __init__(self, children: Sequence[_Child], *, number: int, items: int, checkpoint: Any) -> None:
@@ -37,7 +37,7 @@ class _CompositeCursor[PayloadT]:
         self._refusal: SourceError | None = None
         self._enter(number, items=items, checkpoint=checkpoint)
 
-    def __iter__(self) -> Iterator[BatchItem[PayloadT]]:
+    def __iter__(self) -> Iterator[BatchItem[Any]]:
         while True:
             for item in self._cursor:
                 self._refuse_again()
@@ -69,7 +69,7 @@ class _CompositeCursor[PayloadT]:
         if self._refusal is not None:
             raise self._refusal
 
-    def _namespaced(self, item: BatchItem[PayloadT]) -> BatchItem[PayloadT]:
+    def _namespaced(self, item: BatchItem[Any]) -> BatchItem[Any]:
         try:
             check_item_id(item, self._items)
             item_id = f"{self._namespace}{SEPARATOR}{item.item_id}"
@@ -80,7 +80,7 @@ class _CompositeCursor[PayloadT]:
             self._refusal = InvalidItemError(f"source {self._namespace}, {error}")
             raise self._refusal from error
 
-    def _metadata(self, item: BatchItem[PayloadT]) -> JsonObject:
+    def _metadata(self, item: BatchItem[Any]) -> JsonObject:
         namespaced = in_namespace(item.metadata, self._namespace)
         if namespaced is not None:
             return namespaced
@@ -91,7 +91,7 @@ class _CompositeCursor[PayloadT]:
         return with_lineage(item.metadata, Lineage(self._reference, self._items, item.item_id, self._namespace))
 
 
-class CompositeItemSource[PayloadT]:
+class CompositeItemSource:
     """Sources of any kinds, read one after the other as one source with one checkpoint.
 
     An item's id becomes `NAMESPACE:ID`, so equal ids of different sources coexist. The namespaces are `s0`, `s1`, … by
@@ -101,12 +101,13 @@ class CompositeItemSource[PayloadT]:
     source that tells no lineage, such as a list, it is made here.
 
     The identity is made of the namespaces and the identities of the sources in their order. Lists are sources too; a
-    generator can be walked once only, and then no run can be taken up. Errors of a source are raised as they are.
+    generator can be walked once only, and then no run can be taken up. Errors of a source are raised as they are. Its
+    payloads are of any type: sources of different ones may stand beside each other.
     """
 
     def __init__(
         self,
-        sources: Iterable[CheckpointedItemSource[PayloadT] | Iterable[BatchItem[PayloadT]]],
+        sources: Iterable[CheckpointedItemSource[Any] | Iterable[BatchItem[Any]]],
         *,
         namespaces: Sequence[str] | None = None,
     ) -> None:
@@ -133,7 +134,7 @@ class CompositeItemSource[PayloadT]:
         ]
         return "; ".join(changes)
 
-    def open(self, checkpoint: JsonValue) -> _CompositeCursor[PayloadT]:
+    def open(self, checkpoint: JsonValue) -> _CompositeCursor:
         match checkpoint:
             case None:
                 return _CompositeCursor(self._children, number=0, items=0, checkpoint=None)
@@ -146,7 +147,7 @@ class CompositeItemSource[PayloadT]:
                     f"{checkpoint!r} is no checkpoint of these {len(self._children)} sources; start a new run id"
                 )
 
-    def __iter__(self) -> Iterator[BatchItem[PayloadT]]:
+    def __iter__(self) -> Iterator[BatchItem[Any]]:
         cursor = self.open(None)
         try:
             yield from cursor

@@ -14,6 +14,9 @@ WINDOW_LINES = 50_000
 WINDOW_BYTES = 64 << 20
 
 
+_MAY_BE_ACCEPTED = frozenset({LineOutcome.ANSWERED, LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.EMPTY})
+
+
 class PlacedLine(NamedTuple):
     """A decoded line of one of the run's items, and the byte range at which it lies."""
 
@@ -66,7 +69,7 @@ class LineReader:
         if index is None:
             window.foreign += 1
             return
-        if self._check is not None and line.outcome is LineOutcome.ANSWERED:
+        if self._check is not None and line.outcome in _MAY_BE_ACCEPTED:
             line = self._check(line)
         window.lines.append(PlacedLine(index, window.end, len(raw), line))
 
@@ -82,7 +85,9 @@ def _checker(model: type[OutputModel]) -> Callable[[OutputLine], OutputLine]:
         try:
             model.model_validate_json(line.text or "")
         except (ValueError, RecursionError) as error:
-            return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=str(error))
+            if line.outcome is not LineOutcome.ANSWERED:
+                return replace(line, fits_model=False)
+            return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=str(error), fits_model=False)
         return line
 
     return check

@@ -92,7 +92,7 @@ def _settle_one(outcome: Settlement, placed: PlacedLine, member: Member, *, term
     if line.usage is not None:
         outcome.usage = outcome.usage.plus(line.usage)
     match judge(line.outcome, tries, terms.policy):
-        case Verdict.ACCEPT:
+        case Verdict.ACCEPT if line.fits_model:
             status, failure = ItemStatus.COMPLETED, None
             outcome.completed += 1
         case Verdict.RETRY if not terms.cancelled:

@@ -48,7 +48,8 @@ class RetryPolicy:
 
     `on_refusal`, `on_truncation` and `on_empty` say what becomes of an answer in which the model declined, that
     was cut off, or that holds nothing: `"fail"` ends the item as failed at once, `"retry"` tries it
-    again as long as it has attempts, `"accept"` takes it as it is. The text is kept in every case.
+    again as long as it has attempts, `"accept"` takes it as it is, if it fits the output model where there is one. The
+    text is kept in every case.
     """
 
     max_attempts: int = 3

@@ -133,6 +133,8 @@ class OutputLine:
     code: str | None = None
     status_code: int | None = None
     retry_after_s: float | None = None
+    fits_model: bool = True
+    """False: the text is no instance of the run's output model."""
 
 
 class ResultRow(NamedTuple):
