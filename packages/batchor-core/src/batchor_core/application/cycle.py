@@ -12,14 +12,14 @@ from batchor_core.application.claim import claim_due_at, claim_next
 from batchor_core.application.collect import collect
 from batchor_core.application.context import RunContext, logger
 from batchor_core.application.ingest import Ingestion, IngestStep
-from batchor_core.application.leasing import kept_alive
+from batchor_core.application.leasing import hold, kept_alive
 from batchor_core.application.output_lines import LineReader
 from batchor_core.application.poll import poll
 from batchor_core.application.recover import abandon, recover
 from batchor_core.application.submit import MAX_SENDS, create, upload
 from batchor_core.domain.batch import BatchRecord, BatchState
 from batchor_core.domain.run import RunRecord
-from batchor_core.errors import LeaseLostError, ProviderError
+from batchor_core.errors import ArtifactError, LeaseLostError, ProviderError
 from batchor_core.failpoints import around
 from batchor_core.ports.provider import BatchClient
 
@@ -170,6 +170,19 @@ class Cycle:
         except LeaseLostError as error:
             # Not ours any more: whoever has it goes on from what is stored.
             logger.info("%s", error)
+        except ArtifactError as error:
+            # Whoever took the batch over may have dropped its files, as the artifact policy says: no loss, then.
+            if self._still_holds(batch):
+                raise
+            logger.info("%s", error)
+
+    def _still_holds(self, batch: BatchRecord) -> bool:
+        try:
+            with around("cycle.prove_lease"), self._ctx.store.transaction() as uow:
+                hold(self._ctx, uow, batch)
+        except LeaseLostError:
+            return False
+        return True
 
     def _advance(self, batch: BatchRecord, *, cancelling: bool) -> None:
         ctx, client = self._ctx, self._client

@@ -67,6 +67,9 @@ def _adopt(ctx: RunContext, batch: BatchRecord, found: list[RemoteBatch], client
 
 def _fence(ctx: RunContext, batch: BatchRecord, client: BatchClient) -> None:
     assert batch.input_file_id is not None  # noqa: S101  a batch that was sent has one
+    with around("recover.record_fencing"), ctx.store.transaction() as uow:
+        # Before the file goes: a batch that is found later and failed for want of it is then nobody's fault.
+        uow.batches.save(replace(hold(ctx, uow, batch), fenced_at=ctx.now()))
     with around("recover.delete_input"):
         client.delete(batch.input_file_id)
     with around("recover.record_fence"), ctx.store.transaction() as uow:

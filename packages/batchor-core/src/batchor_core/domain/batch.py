@@ -122,6 +122,7 @@ class BatchRecord:
     sent_at: datetime | None = None
     """When the create call was about to be made."""
     fenced_at: datetime | None = None
+    """When its input file was about to be deleted; what is found of it after that may fail for want of the file."""
     looks: int = 0
     """How often it was looked for since it was fenced."""
     provider_batch_id: str | None = None
