@@ -1,5 +1,6 @@
 """A small world for whole runs: a provider in memory, a clock that is moved by hand, and processes that can die."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -23,6 +24,8 @@ from batchor_core import (
 )
 from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.state import StateStore
+from batchor_testkit.crash_sweep import Tally
+from batchor_testkit.crash_verdict import Harm
 from batchor_testkit.fake_clock import FakeClock
 from batchor_testkit.fake_provider import FakeProviderConfig, FakeProviderFactory, FakeServer
 
@@ -105,3 +108,51 @@ def _no_failpoint_is_left_armed() -> Iterator[None]:
     yield
     failpoints.disarm()
     failpoints.observe(None)
+
+
+CRASH_TALLY = "crash_tally"
+"""The property of a report that holds a crash test's tally."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Here and not beside the crash tests: the process that prints does not load their conftest when others run them.
+    config.pluginmanager.register(CrashTable(), "crash-table")
+
+
+class CrashTable:
+    """Collects tallies from reports, and prints them."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Tally] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        recorded: list[Any] = [value for key, value in report.user_properties if key == CRASH_TALLY]
+        if report.when != "call":
+            return
+        for name, died_at, lives, kills, harms in recorded:
+            counted = Counter({Harm(harm): number for harm, number in harms.items()})
+            tally = Tally(name, set(died_at), lives, kills, counted)
+            self._rows.setdefault(name, Tally(name)).merge(tally)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self._rows:
+            return
+        total = Tally("total")
+        for tally in self._rows.values():
+            total.merge(tally)
+        terminalreporter.section("crash points x profiles x seeds")
+        terminalreporter.line(_line("profile", "points", "lives", "kills", *Harm))
+        for tally in (*self._rows.values(), total):
+            terminalreporter.line(_row(tally))
+        if not total.harms:
+            bound = f"less than 3/{total.lives} = {3 / total.lives:.3%} of lives are harmed"
+            terminalreporter.line(f"no harm in {total.lives} lives: {bound}, with 95 % confidence")
+
+
+def _row(tally: Tally) -> str:
+    harms = (tally.harms[harm] for harm in Harm)
+    return _line(tally.name, *map(str, (len(tally.died_at), tally.lives, tally.kills, *harms)))
+
+
+def _line(name: str, *cells: str) -> str:
+    return name.ljust(24) + "".join(cell.rjust(14) for cell in cells)
