@@ -219,6 +219,12 @@ def test_the_configuration_of_another_provider_is_refused() -> None:
         OpenAIBatchProvider.connect(OtherConfig())
 
 
+@pytest.mark.parametrize("seconds", [0, 3_599, 2_592_001, 7_200.5, True])
+def test_an_expiry_that_openai_does_not_take_is_refused(seconds: Any) -> None:
+    with pytest.raises(ConfigurationError, match="files_expire_after_s"):
+        config_of({"files_expire_after_s": seconds})
+
+
 def config_of(values: dict[str, Any]) -> OpenAIProviderConfig:
     arguments: dict[str, Any] = {"model": "gpt-4.1", **values}
     return OpenAIProviderConfig(**arguments)

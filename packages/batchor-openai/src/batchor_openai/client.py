@@ -39,8 +39,10 @@ class OpenAIBatchClient:
         # An open handle is streamed; a path or bytes would be held in memory, twice.
         file = (name, content)
         call = f"uploading {name}"
+        expiry = self._expiry("expires_after")
         answer = self._sdk.call(
-            call, lambda sdk: sdk.files.with_raw_response.create(file=file, purpose="batch").content
+            call,
+            lambda sdk: sdk.files.with_raw_response.create(file=file, purpose="batch", extra_body=expiry).content,
         )
         return _read(call, answer, read_file_id)
 
@@ -52,6 +54,7 @@ class OpenAIBatchClient:
                 endpoint=self._config.endpoint.value,
                 completion_window=cast("Any", self._config.completion_window),  # other servers have others
                 metadata=dict(metadata),
+                extra_body=self._expiry("output_expires_after"),
             )
             return answer.content
 
@@ -97,6 +100,10 @@ class OpenAIBatchClient:
     def close(self) -> None:
         """Give its connections back; a later call opens new ones."""
         self._sdk.close()
+
+    def _expiry(self, field: str) -> dict[str, object] | None:
+        seconds = self._config.files_expire_after_s
+        return None if seconds is None else {field: {"anchor": "created_at", "seconds": seconds}}
 
     def _page(self, after: str | None) -> BatchPage:
         call = "listing batches"

@@ -15,6 +15,8 @@ from batchor_openai.base_url import base_url_to_store, check_base_url, resolve_b
 from batchor_openai.extra_body import check_extra_body
 
 PROVIDER_NAME = "openai"
+_SHORTEST_EXPIRY_S = 3_600
+_LONGEST_EXPIRY_S = 2_592_000
 
 
 class OpenAIEndpoint(StrEnum):
@@ -41,6 +43,8 @@ class OpenAIProviderConfig:
     `request_timeout_s` is how long one HTTP call may go without progress, `poll_interval_s` how long to wait between two
     looks at a batch: batches take minutes to hours, and a look at each every 30 s stays far below any rate limit.
     `max_output_tokens` bounds the answer, reasoning included. `seed` exists for chat completions only.
+    `files_expire_after_s` lets OpenAI delete input, output and error files so many seconds after they were made: an hour to
+    30 days; None: it keeps them as long as it does by itself.
     `extra_body` is merged into each request; a field that batchor sets itself is refused.
 
     Values that cannot work raise `ConfigurationError`.
@@ -60,6 +64,7 @@ class OpenAIProviderConfig:
     top_p: float | None = None
     max_output_tokens: int | None = None
     seed: int | None = None
+    files_expire_after_s: int | None = None
     enqueue_limits: EnqueueLimits | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
@@ -120,7 +125,7 @@ class OpenAIProviderConfig:
         machine counts as the same `base_url`, whatever its port. Timeouts and intervals may differ between processes.
         """
         stored: dict[str, Any] = {name: getattr(self, name) for name in STORED_FIELDS - OPERATION_FIELDS}
-        stored[OPERATION] = {name: getattr(self, name) for name in sorted(OPERATION_FIELDS)}
+        stored[OPERATION] = _without_none({name: getattr(self, name) for name in sorted(OPERATION_FIELDS)})
         stored["base_url"] = base_url_to_store(self.resolved_base_url)
         stored["organization"] = self.resolved_organization
         stored["project"] = self.resolved_project
@@ -131,7 +136,7 @@ class OpenAIProviderConfig:
         return _without_none(stored)
 
 
-OPERATION_FIELDS = frozenset({"poll_interval_s", "request_timeout_s"})
+OPERATION_FIELDS = frozenset({"files_expire_after_s", "poll_interval_s", "request_timeout_s"})
 STORED_FIELDS = frozenset(field.name for field in fields(OpenAIProviderConfig)) - {"api_key"}
 
 
@@ -161,6 +166,9 @@ def _check_values(config: OpenAIProviderConfig) -> None:
     _require_range("top_p", config.top_p, at_most=1)
     _require_integer("max_output_tokens", config.max_output_tokens, at_least=1)
     _require_integer("seed", config.seed, at_least=None)
+    _require_integer("files_expire_after_s", config.files_expire_after_s, at_least=_SHORTEST_EXPIRY_S)
+    if config.files_expire_after_s is not None and config.files_expire_after_s > _LONGEST_EXPIRY_S:
+        raise ConfigurationError(f"files_expire_after_s must be at most {_LONGEST_EXPIRY_S}, which are 30 days")
     if config.seed is not None and config.endpoint is OpenAIEndpoint.RESPONSES:
         raise ConfigurationError("seed is for endpoint=OpenAIEndpoint.CHAT_COMPLETIONS only; leave it out")
     if config.enqueue_limits is not None and not isinstance(config.enqueue_limits, EnqueueLimits):
