@@ -21,7 +21,7 @@ from batchor_core.failpoints import around
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.provider import RequestCodec, TokenCounter
 from batchor_core.ports.sources import CheckpointedItemSource, SourceCursor
-from batchor_core.ports.state import ArtifactRecord, ItemRow, UnitOfWork
+from batchor_core.ports.state import ItemRow, UnitOfWork
 
 
 @dataclass(slots=True)
@@ -116,13 +116,13 @@ class Ingestion:
             if not run.ingest.lease.is_free(now):
                 return IngestStep(held_until=run.ingest.lease.until)
             lease = run.ingest.lease.taken(ctx.services.owner, now=now, ttl=ctx.services.lease_ttl)
-            uow.runs.save(replace(run, ingest=replace(run.ingest, lease=lease)))
-            segment_id = run.ingest.segment_id
-            segments = [] if segment_id is None else uow.artifacts.get([segment_id])
+            if run.ingest.segment_id is not None:
+                # A former worker's: closed for good, so that it cannot write among what is written from here on.
+                for left_open in uow.artifacts.get([run.ingest.segment_id]):
+                    uow.artifacts.save(sealed_as_committed(left_open))
+            uow.runs.save(replace(run, ingest=replace(run.ingest, lease=lease, segment_id=None)))
         self._fence = lease.fence
         self._next_index = run.ingest.next_index
-        for left_open in segments:
-            self._seal(left_open)
         self._open_source(run.ingest.checkpoint)
         return None
 
@@ -132,14 +132,6 @@ class Ingestion:
         self._rows = iter(self._cursor)
         if is_replayed:
             replay_prefix(self._ctx, self._rows, self._request_of, count=self._next_index)
-
-    def _seal(self, left_open: ArtifactRecord) -> None:
-        """Close a former worker's segment for good."""
-        sealed = sealed_as_committed(self._ctx.artifacts, left_open)
-        with around("ingest.seal_segment"), self._ctx.store.transaction() as uow:
-            run = self._locked(uow)
-            uow.artifacts.save(sealed)
-            uow.runs.save(replace(run, ingest=replace(run.ingest, segment_id=None)))
 
     def _read_slice(self) -> _Slice:
         bounds = self._ctx.services.slices

@@ -8,8 +8,6 @@ from batchor_core.failpoints import around
 from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.state import ArtifactKind, ArtifactRecord
 
-_READ_BYTES = 1 << 20
-
 
 class OpenSegment:
     """The segment that one holder of the ingestion lease is writing, hashed as it grows.
@@ -57,10 +55,9 @@ def segment_record(run_id: str, tag: str, *, first_index: int, fence: int) -> Ar
     return ArtifactRecord(artifact_id=0, run_id=run_id, kind=ArtifactKind.REQUEST, name=name)
 
 
-def sealed_as_committed(artifacts: ArtifactStore, record: ArtifactRecord) -> ArtifactRecord:
-    """A dead worker's segment, sealed at its last committed length; the object may be longer."""
-    sha256 = hashlib.sha256()
-    for offset in range(0, record.size_bytes, _READ_BYTES):
-        length = min(_READ_BYTES, record.size_bytes - offset)
-        sha256.update(artifacts.read(record.name, offset=offset, length=length))
-    return replace(record, sha256=sha256.hexdigest(), state="complete")
+def sealed_as_committed(record: ArtifactRecord) -> ArtifactRecord:
+    """A dead worker's segment, sealed at its last committed length; the object may be longer.
+
+    Its hash stays unknown: to read it again would make taking a run up the dearer the more it has read.
+    """
+    return replace(record, state="complete")

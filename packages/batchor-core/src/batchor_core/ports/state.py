@@ -66,7 +66,7 @@ class ArtifactRecord:
     size_bytes: int = 0
     lines: int = 0
     sha256: str | None = None
-    """Hex, over the whole object; None while it is open."""
+    """Hex, over `size_bytes`; None while it is open, and for a segment whose worker died."""
     state: str = "open"
     """`open` (still written), `complete` or `pruned`."""
 
