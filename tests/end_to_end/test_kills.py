@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from batchor_sqlite import SQLiteStorage
 
 ROWS = 2_500
 WORKER = Path(__file__).with_name("process_under_test.py")
-DATASET = Path(__file__).parents[2] / "examples" / "birdstrikes" / "birdstrikes.jsonl"
 
 PLACES = [
     "ingest.sync_segment.after:2",
@@ -42,17 +40,8 @@ PLACES = [
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorProcess]:
-    with EmulatorProcess() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def input_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("input") / "rows.jsonl"
-    with DATASET.open("rb") as rows:
-        path.write_bytes(b"".join(islice(rows, ROWS)))
-    return path
+def input_path(first_rows: Callable[[int], Path]) -> Path:
+    return first_rows(ROWS)
 
 
 def run_process(folder: Path, input_path: Path, emulator: EmulatorProcess, *, failpoint: str | None = None) -> int:

@@ -8,9 +8,8 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +27,11 @@ KILLS = int(os.environ.get("BATCHOR_SOAK_KILLS", "200"))
 WORKERS = 4
 """Tests that share the kills, so that they run side by side."""
 KILLS_A_RUN = 10
-DATASET = Path(__file__).parents[2] / "examples" / "birdstrikes" / "birdstrikes.jsonl"
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorProcess]:
-    with EmulatorProcess() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def input_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("input") / "rows.jsonl"
-    with DATASET.open("rb") as rows:
-        path.write_bytes(b"".join(islice(rows, ROWS)))
-    return path
+def input_path(first_rows: Callable[[int], Path]) -> Path:
+    return first_rows(ROWS)
 
 
 @pytest.fixture(scope="module")
