@@ -146,7 +146,7 @@ class MessyServer(FakeServer):
         ended = super().execute(batch)
         assert ended.output_file_id is not None
         output = self.files[ended.output_file_id]
-        foreign = b'{"id": "ffffffff-0", "text": "not ours"}\n{"id": "7", "text": "not ours"}\nnot json\n'
+        foreign = b'{"custom_id": "ffffffff-0", "text": "not ours"}\n{"custom_id": "7", "text": "not ours"}\nnot json\n'
         self.files[ended.output_file_id] = foreign + output + output
         return ended
 

@@ -163,7 +163,7 @@ def test_batches_keep_within_the_byte_limit(world: Any, job: MakeJob) -> None:
     assert len(run.results()) == 20
     inputs = [world.server.files[batch.input_file_id] for batch in world.server.batches.values()]
     assert max(map(len, inputs)) <= 300
-    assert len(inputs) == 4
+    assert len(inputs) == 5
 
 
 def test_batches_keep_within_the_token_limit(world: Any, job: MakeJob) -> None:

@@ -16,7 +16,7 @@ from batchor_testkit.flaky_server import FlakyServer
 from batchor_testkit.provider_contract import MemorySink
 
 ALWAYS: dict[str, Any] = {"rate": 1.0, "at_most": 1}
-REQUESTS = [{"id": f"ab12cd34-{n}", "prompt": f"p{n}"} for n in range(4)]
+REQUESTS = [{"custom_id": f"ab12cd34-{n}", "prompt": f"p{n}"} for n in range(4)]
 
 
 def flaky(**faults: Any) -> tuple[FlakyServer, FlakyClient]:
@@ -107,7 +107,7 @@ def test_a_bad_line_fails_the_batch_and_is_named() -> None:
     server, client = flaky(batches=(BatchFault.BAD_LINE,))
     (fault,) = client.get(created(client).provider_batch_id).faults
     assert fault.line is not None
-    assert server.refused == {REQUESTS[fault.line - 1]["id"]}
+    assert server.refused == {REQUESTS[fault.line - 1]["custom_id"]}
     assert server.ledger == []
 
 

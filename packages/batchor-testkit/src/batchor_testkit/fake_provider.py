@@ -1,7 +1,7 @@
 """A provider in memory: the server that remembers, and the adapter that talks to it.
 
 The server outlives runners, as a real one does, and its ledger is the judge of what was bought. Its
-lines are `{"id": custom_id, "prompt": …}` and `{"id": custom_id, "text": …}`.
+lines are `{"custom_id": custom_id, "prompt": …}` and `{"custom_id": custom_id, "text": …}`.
 """
 
 import hashlib
@@ -69,6 +69,7 @@ class FakeServer:
     files: dict[str, bytes] = field(default_factory=dict)
     file_names: dict[str, str] = field(default_factory=dict)
     batches: dict[str, RemoteBatch] = field(default_factory=dict)
+    create_calls: int = 0
     ledger: list[tuple[str, str]] = field(default_factory=list)
     """(batch id, custom_id) of each executed request, in order."""
     lock: RLock = field(default_factory=RLock)
@@ -96,8 +97,8 @@ class FakeServer:
             request = json.loads(line)
             fields = self.answer(request["prompt"])
             if fields is not None:
-                self.ledger.append((batch_id, request["id"]))
-                lines.append(json.dumps({"id": request["id"], **fields}).encode() + b"\n")
+                self.ledger.append((batch_id, request["custom_id"]))
+                lines.append(json.dumps({"custom_id": request["custom_id"], **fields}).encode() + b"\n")
         # Shuffled, as a real provider's are: the order says nothing.
         lines.sort(key=shuffling_key)
         return b"".join(lines)
@@ -122,6 +123,7 @@ class FakeClient:
     def create(self, *, input_file_id: str, metadata: Mapping[str, str]) -> RemoteBatch:
         server = self._server
         with server.lock:
+            server.create_calls += 1
             if input_file_id not in server.files:
                 raise _not_found(f"no file {input_file_id}", consequence=RefusalConsequence.REQUEST)
             batch = RemoteBatch(
@@ -166,7 +168,9 @@ class FakeClient:
         if content is None:
             raise _not_found(f"no file {file_id}")
         if len(content) > max_bytes:
-            raise ProviderRefusedError("the file is too large", consequence=RefusalConsequence.REQUEST)
+            raise ProviderRefusedError(
+                f"the file has more than {max_bytes} bytes", consequence=RefusalConsequence.REQUEST
+            )
         return sink.write(content)
 
     def delete(self, file_id: str) -> None:
@@ -182,25 +186,41 @@ class FakeCodec:
     """`RequestCodec` of the fake provider's lines."""
 
     def encode(self, custom_id: str, prompt: PromptParts) -> bytes:
+        request = {"custom_id": custom_id, "prompt": prompt.prompt, "system_prompt": prompt.system_prompt}
         try:
-            return json.dumps({"id": custom_id, "prompt": prompt.prompt}, ensure_ascii=False).encode() + b"\n"
+            return json.dumps(request, ensure_ascii=False).encode() + b"\n"
         except UnicodeEncodeError:
-            raise RequestEncodingError("the prompt holds half of a surrogate pair; correct it") from None
+            problem = f"the prompt of {custom_id} holds half of a surrogate pair; correct it"
+            raise RequestEncodingError(problem) from None
 
     def decode(self, line: bytes) -> OutputLine:
         try:
-            fields = json.loads(line)
-            outcome = LineOutcome(fields.get("outcome", LineOutcome.ANSWERED))
-            return OutputLine(
-                custom_id=fields["id"],
-                outcome=outcome,
-                text=fields.get("text"),
-                finish_reason="stop",
-                usage=TokenUsage(input_tokens=3, output_tokens=5) if outcome.model_answered else None,
-                message=None if outcome is LineOutcome.ANSWERED else f"the fake provider says {outcome}",
-            )
+            return _read(json.loads(line))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            return OutputLine(custom_id=None, outcome=LineOutcome.UNREADABLE, message=f"unreadable: {error}")
+            problem = f"unreadable: {type(error).__name__}"
+            return OutputLine(custom_id=None, outcome=LineOutcome.UNREADABLE, message=problem)
+
+
+def _read(fields: Any) -> OutputLine:
+    custom_id, text = _storable(fields["custom_id"]), fields.get("text")
+    outcome = LineOutcome(fields.get("outcome", LineOutcome.ANSWERED))
+    if outcome is LineOutcome.ANSWERED:
+        text = _storable(text)
+    return OutputLine(
+        custom_id=custom_id,
+        outcome=outcome,
+        text=text,
+        finish_reason="stop",
+        usage=TokenUsage(input_tokens=3, output_tokens=5) if outcome.model_answered else None,
+        message=None if outcome is LineOutcome.ANSWERED else f"the fake provider says {outcome}",
+    )
+
+
+def _storable(text: Any) -> str:
+    """Text that every storage takes, or an error."""
+    if not isinstance(text, str) or not text or b"\0" in text.encode():
+        raise ValueError("no text")
+    return text
 
 
 class FakeTokenCounter:

@@ -13,7 +13,7 @@ from batchor_testkit.fault_profiles import CALM, BatchFault, Dice, FaultProfile,
 
 _QUEUE_FULL = LineFault("token_limit_exceeded", "Enqueued token limit reached", transient=True)
 _FILE_IS_GONE = LineFault("file_not_found", "the input file is gone")
-_GARBAGE = (b'{"id": "cut of', b"null", b"\xff\xfe\x00", b"[]", b'"text"')
+_GARBAGE = (b'{"custom_id": "cut of', b"null", b"\xff\xfe\x00", b"[]", b'"text"')
 _SECONDS_FOR_ALL = 10 * 86_400.0
 
 
@@ -112,7 +112,7 @@ class FlakyServer(FakeServer):
 
     def _refuse_a_line(self, batch: RemoteBatch, requests: list[dict[str, str]]) -> RemoteBatch:
         at = self.dice.index(len(requests))
-        self.refused.add(requests[at]["id"])
+        self.refused.add(requests[at]["custom_id"])
         faults = (LineFault("invalid_request", "this line is bad", line=at + 1),)
         return replace(batch, provider_status="failed", ended=True, faults=faults)
 
@@ -120,9 +120,9 @@ class FlakyServer(FakeServer):
         fields = self.answer(request["prompt"])
         if fields is None:
             return
-        custom_id = request["id"]
+        custom_id = request["custom_id"]
         self.ledger.append((batch.provider_batch_id, custom_id))
-        line = {"id": custom_id, **fields}
+        line = {"custom_id": custom_id, **fields}
         answers, is_attempt = self._write_line(line, self.dice.throw(self.profile.lines), files)
         self.deliveries.append(Delivery(batch.provider_batch_id, custom_id, answers, is_attempt))
 
@@ -136,7 +136,7 @@ class FlakyServer(FakeServer):
             case OutputFault.LOST:
                 return (), False
             case OutputFault.STATUS_ZERO:
-                files.errors.append(_encoded({"id": line["id"], "outcome": LineOutcome.PROVIDER_FAILED}))
+                files.errors.append(_encoded({"custom_id": line["custom_id"], "outcome": LineOutcome.PROVIDER_FAILED}))
                 return (), False
             case OutputFault.GARBAGE:
                 files.output.append(_GARBAGE[self.dice.index(len(_GARBAGE))] + b"\n")
@@ -146,9 +146,9 @@ class FlakyServer(FakeServer):
             case OutputFault.DUPLICATE:
                 files.output.append(_encoded(line))
             case OutputFault.FOREIGN:
-                files.output.extend(map(_encoded, _foreign_lines(line["id"])))
+                files.output.extend(map(_encoded, _foreign_lines(line["custom_id"])))
             case OutputFault.SECOND_ANSWER:
-                files.errors.append(_encoded({"id": line["id"], "text": "a second answer"}))
+                files.errors.append(_encoded({"custom_id": line["custom_id"], "text": "a second answer"}))
             case _:
                 pass
         return answers, outcome.model_answered
@@ -175,7 +175,10 @@ def others_batches(server: FlakyServer, number: int) -> Iterator[RemoteBatch]:
 
 def _foreign_lines(custom_id: str) -> list[dict[str, str]]:
     tag, _, index = custom_id.partition("-")
-    return [{"id": f"ffffffff-{index}", "text": "of another run"}, {"id": f"{tag}-999", "text": "of no item"}]
+    return [
+        {"custom_id": f"ffffffff-{index}", "text": "of another run"},
+        {"custom_id": f"{tag}-999", "text": "of no item"},
+    ]
 
 
 def _encoded(line: Mapping[str, Any]) -> bytes:
