@@ -9,6 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import structs
+
+from batchor_emulator.faults.flags import FLAGS, profile_of_flag
+from batchor_emulator.faults.presets import PRESETS, preset
+from batchor_emulator.faults.profile import FaultProfile, FaultProfileError, merged, read_profile
 from batchor_emulator.settings import Limits, Settings, Timing
 
 _LOOPBACK_NAME = "localhost"
@@ -33,7 +38,7 @@ def _serve(options: argparse.Namespace) -> int:
         stop_when_stdin_ends()
     try:
         serve(_settings(options), host=options.host, port=options.port, ready_file=options.ready_file)
-    except (StateDirError, OSError) as error:
+    except (StateDirError, FaultProfileError, OSError) as error:
         return _refuse(str(error))
     return 0
 
@@ -54,7 +59,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=Settings(Path()).worker_count, help="threads for requests")
     _add_fields(parser.add_argument_group("timing, in seconds"), Timing)
     _add_fields(parser.add_argument_group("limits"), Limits)
+    _add_faults(parser.add_argument_group("faults; all that are given are joined"))
     return parser
+
+
+def _add_faults(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--faults", type=Path, action="append", default=[], metavar="FILE", help="a profile as JSON")
+    group.add_argument(
+        "--fault-preset", action="append", default=[], metavar="NAME", help=f"a named profile: {', '.join(PRESETS)}"
+    )
+    group.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help=f"one fault: {', '.join(FLAGS)}"
+    )
+    group.add_argument("--fault-seed", type=int, help="the seed of all chances (default: the profile's)")
 
 
 def _add_fields(group: argparse._ArgumentGroup, options: type[Timing | Limits]) -> None:
@@ -75,7 +92,20 @@ def _settings(options: argparse.Namespace) -> Settings:
         timing=Timing(**{field.name: given[field.name] for field in dataclasses.fields(Timing)}),
         limits=Limits(**{field.name: given[field.name] for field in dataclasses.fields(Limits)}),
         worker_count=options.workers,
+        faults=_faults(options),
     )
+
+
+def _faults(options: argparse.Namespace) -> FaultProfile:
+    """The profiles of all flags at once. Raises `FaultProfileError`, and `OSError` for a file."""
+    profile = merged(
+        [
+            *(read_profile(path.read_bytes(), name=str(path)) for path in options.faults),
+            *(preset(name) for name in options.fault_preset),
+            *(profile_of_flag(text) for text in options.fault),
+        ]
+    )
+    return profile if options.fault_seed is None else structs.replace(profile, seed=options.fault_seed)
 
 
 def _is_loopback(host: str) -> bool:

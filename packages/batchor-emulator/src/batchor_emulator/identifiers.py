@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from hashlib import blake2b
 
-FILE_ID = re.compile(r"file-[0-9a-f]{24}")
-BATCH_ID = re.compile(r"batch_[0-9a-f]{32}")
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+FILE_ID = re.compile(rf"file-[0-9a-f]{{24}}|{_UUID}")
+BATCH_ID = re.compile(rf"batch_[0-9a-f]{{32}}|{_UUID}")
 
 
-def new_file_id() -> str:
-    """`file-` and 24 hexadecimal digits."""
-    return f"file-{os.urandom(12).hex()}"
+def new_file_id(*, as_uuid: bool) -> str:
+    """`file-` and 24 hexadecimal digits; or a UUID, as other servers have."""
+    return str(uuid.uuid4()) if as_uuid else f"file-{os.urandom(12).hex()}"
 
 
-def new_batch_id() -> str:
-    """`batch_` and 32 hexadecimal digits."""
-    return f"batch_{os.urandom(16).hex()}"
+def new_batch_id(*, as_uuid: bool) -> str:
+    """`batch_` and 32 hexadecimal digits, or a UUID."""
+    return str(uuid.uuid4()) if as_uuid else f"batch_{os.urandom(16).hex()}"
 
 
 def new_request_id() -> str:
@@ -30,7 +32,8 @@ def result_file_id(batch_id: str, kind: str) -> str:
 
     It follows from the batch, so that publishing twice, after a crash, makes the same file.
     """
-    return f"file-{blake2b(f'{batch_id}/{kind}'.encode(), digest_size=12).hexdigest()}"
+    digest = blake2b(f"{batch_id}/{kind}".encode(), digest_size=16)
+    return f"file-{digest.hexdigest()[:24]}" if batch_id.startswith("batch_") else str(uuid.UUID(digest.hexdigest()))
 
 
 def line_digest(batch_id: str, custom_id: str) -> str:

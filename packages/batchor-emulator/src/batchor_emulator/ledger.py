@@ -38,7 +38,7 @@ def read_ledger(state_dir: Path | str) -> Iterator[LedgerEntry]:
 
 
 def _batches_with_entries(folder: Path) -> set[str]:
-    return {path.stem for suffix in (JOURNAL_SUFFIX, LEDGER_SUFFIX) for path in folder.glob(f"batch_*{suffix}")}
+    return {path.stem for suffix in (JOURNAL_SUFFIX, LEDGER_SUFFIX) for path in folder.glob(f"*{suffix}")}
 
 
 def _entries_of(folder: Path, batch_id: str) -> Iterator[LedgerEntry]:

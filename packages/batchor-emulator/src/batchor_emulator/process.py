@@ -10,12 +10,18 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from batchor_emulator.control import EmulatorControl, EnqueuedTokens
+from batchor_emulator.faults.presets import preset
+from batchor_emulator.faults.profile import FaultProfile, read_profile, write_profile
 from batchor_emulator.ledger import LedgerEntry, read_ledger
+
+type Faults = FaultProfile | Mapping[str, object] | str
+"""A profile, the JSON object of one, or the name of a preset."""
 
 _POLL_S = 0.01
 _STOP_TIMEOUT_S = 10.0
@@ -30,7 +36,10 @@ class EmulatorProcess:
 
     The process listens on a free loopback port (or on *port*) and keeps its state in *state_dir*,
     or in a temporary folder that goes away with the context. *arguments* are further flags of the
-    command. It ends when this process ends, however that happens.
+    command. It ends when this process ends, however that happens. *faults* go wrong from the start,
+    and after each restart; they can be replaced at any time.
+
+    Raises `FaultProfileError` for *faults* that are no profile.
 
         with EmulatorProcess() as emulator:
             client = OpenAI(base_url=emulator.base_url, api_key="any")
@@ -42,6 +51,7 @@ class EmulatorProcess:
         state_dir: Path | str | None = None,
         port: int = 0,
         arguments: Sequence[str] = (),
+        faults: Faults | None = None,
         ready_timeout_s: float = 30.0,
     ) -> None:
         self.state_dir = Path(tempfile.mkdtemp(prefix="batchor-emulator-") if state_dir is None else state_dir)
@@ -50,6 +60,7 @@ class EmulatorProcess:
             self._remove_own_dir = weakref.finalize(self, shutil.rmtree, self.state_dir, ignore_errors=True)
         self.port = port
         self._arguments = tuple(arguments)
+        self._faults = _profile(faults)
         self._ready_timeout_s = ready_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -116,6 +127,39 @@ class EmulatorProcess:
         """Every executed request, from the disk; works whether it runs or not."""
         return read_ledger(self.state_dir)
 
+    def set_faults(self, faults: Faults) -> None:
+        """Replace what goes wrong, now and after restarts; counts of faults and of batches begin anew.
+
+        Batches that exist keep their fate. Raises `FaultProfileError`.
+        """
+        self._faults = _profile(faults)
+        if self._process is not None:
+            self._control.set_faults(write_profile(self._faults))
+
+    def clear_faults(self) -> None:
+        """From now on nothing goes wrong, but for batches that have their fate."""
+        self.set_faults(FaultProfile())
+
+    def struck(self) -> dict[str, int]:
+        """How often each fault of calls and batches has struck: `{"calls[0]": 2, "batches[1]": 1}`."""
+        return self._control.struck()
+
+    def calls(self) -> dict[str, int]:
+        """How often each route was called since the start: `{"POST /v1/batches": 3}`."""
+        return self._control.calls()
+
+    def tokens(self) -> EnqueuedTokens:
+        """The prompt tokens that are enqueued, and the most that ever were since the start."""
+        return self._control.tokens()
+
+    def add_foreign_batches(self, count: int, *, metadata: Mapping[str, str] | None = None) -> list[str]:
+        """Have *count* completed batches of other teams; returns their ids."""
+        return self._control.add_foreign_batches(count, metadata)
+
+    @property
+    def _control(self) -> EmulatorControl:
+        return EmulatorControl(self.port)
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -128,6 +172,10 @@ class EmulatorProcess:
     def _spawn(self, ready_file: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "batchor_emulator", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--state-dir", str(self.state_dir), "--ready-file", str(ready_file), "--exit-with-stdin"]
+        if self._faults != FaultProfile():
+            profile_file = ready_file.with_name("faults.json")
+            profile_file.write_bytes(write_profile(self._faults))
+            command += ["--faults", str(profile_file)]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the process has ended)
         # The pipe on stdin is never written to: that it closes tells the emulator that we are gone.
         return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
@@ -161,6 +209,18 @@ class EmulatorProcess:
             self._log.close()
         self._log = None
         self._process = None
+
+
+def _profile(faults: Faults | None) -> FaultProfile:
+    match faults:
+        case None:
+            return FaultProfile()
+        case FaultProfile():
+            return faults
+        case str():
+            return preset(faults)
+        case _:
+            return read_profile(faults, name="faults=")
 
 
 def _nothing() -> None:

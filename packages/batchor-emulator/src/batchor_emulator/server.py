@@ -17,6 +17,7 @@ import uvicorn
 from batchor_emulator.settings import Settings
 from batchor_emulator.state.private_files import write_atomically
 from batchor_emulator.web.app import create_app
+from batchor_emulator.web.connection import DroppableConnection
 
 _SWITCH_INTERVAL_S = 0.001
 _GRACEFUL_SHUTDOWN_S = 1
@@ -55,6 +56,7 @@ def serve(settings: Settings, *, host: str, port: int, ready_file: Path | None) 
         name = f"[{host}]" if ":" in host else host
         config = uvicorn.Config(
             app,
+            http=DroppableConnection,
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batchor_emulator.faults.profile import FaultProfile
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -39,3 +41,4 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
     worker_count: int = 2
+    faults: FaultProfile = field(default_factory=FaultProfile)

@@ -15,11 +15,9 @@ from batchor_emulator.answers.body_check import (
 )
 from batchor_emulator.answers.draw import Draw
 from batchor_emulator.answers.output_text import OutputText, TextFormat, read_format, write_text
-from batchor_emulator.answers.prompt import message_texts, token_count
+from batchor_emulator.answers.prompt import MESSAGE_TOKENS, message_texts, token_count
 from batchor_emulator.answers.reply import Reply
 from batchor_emulator.answers.request_fault import RequestFaultError
-
-_TOKENS_PER_MESSAGE = 4
 
 
 def answer_chat(body: Body, *, name: str, created_at: int) -> Reply:
@@ -29,7 +27,7 @@ def answer_chat(body: Body, *, name: str, created_at: int) -> Reply:
     texts = _message_texts(body)
     text_format = _format(mapping_at(body, "response_format"))
     output = write_text(texts[-1], Draw(body), text_format, max_tokens=_limit(body), param="response_format")
-    input_tokens = token_count("".join(texts)) + _TOKENS_PER_MESSAGE * len(texts)
+    input_tokens = token_count("".join(texts)) + MESSAGE_TOKENS * len(texts)
     completion: dict[str, object] = {
         "id": f"chatcmpl-{name}",
         "object": "chat.completion",

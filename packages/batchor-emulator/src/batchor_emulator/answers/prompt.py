@@ -5,13 +5,15 @@ from __future__ import annotations
 from batchor_emulator.answers.draw import Draw
 
 _BYTES_PER_TOKEN = 4
+MESSAGE_TOKENS = 4
 _ECHOED_CHARACTERS = 160
 _ECHOED_WORDS = 16
 
 
 def token_count(text: str) -> int:
     """An estimate: a token has four UTF-8 bytes; no text has less than one."""
-    return max(1, -(-len(text.encode()) // _BYTES_PER_TOKEN))
+    byte_count = len(text) if text.isascii() else len(text.encode())
+    return max(1, -(-byte_count // _BYTES_PER_TOKEN))
 
 
 def cut_to_tokens(text: str, max_tokens: int) -> str:

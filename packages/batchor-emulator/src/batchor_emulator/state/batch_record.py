@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import orjson
 
+from batchor_emulator.faults.batch_fault import Fate
 from batchor_emulator.state.batch_status import TERMINAL, BatchEvent, BatchStatus, next_status
 
 
@@ -71,6 +73,8 @@ class BatchRecord:
     faults: tuple[InputFault, ...] = ()
     output_file_id: str | None = None
     error_file_id: str | None = None
+    prompt_tokens: int = 0
+    fate: Fate | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -91,7 +95,7 @@ class BatchRecord:
 
 def encode_batch(batch: BatchRecord) -> bytes:
     """The stored form."""
-    return orjson.dumps(batch, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(batch, default=msgspec.to_builtins, option=orjson.OPT_NON_STR_KEYS)
 
 
 def decode_batch(data: bytes) -> BatchRecord:
@@ -101,4 +105,5 @@ def decode_batch(data: bytes) -> BatchRecord:
     fields["entered_at"] = {BatchStatus(status): at for status, at in fields["entered_at"].items()}
     fields["tally"] = Tally(**fields["tally"])
     fields["faults"] = tuple(InputFault(**fault) for fault in fields["faults"])
+    fields["fate"] = msgspec.convert(fields.get("fate"), Fate | None)
     return BatchRecord(**fields)

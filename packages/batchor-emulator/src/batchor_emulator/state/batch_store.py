@@ -60,11 +60,16 @@ class BatchStore:
         """The batches in a terminal state, oldest first."""
         return [batch for batch in self._batches.values() if batch.is_terminal]
 
-    def page(self, *, after: str | None, limit: int) -> BatchPage | None:
-        """Newest first, beginning behind *after*; None when *after* names no batch."""
+    def page(self, *, after: str | None, limit: int, created_until: float) -> BatchPage | None:
+        """Newest first, beginning behind *after*; None when *after* names no batch.
+
+        Batches that were created after *created_until*, in Unix seconds, are left out.
+        """
         end = len(self._order) if after is None else self._positions.get(after)
         if end is None:
             return None
+        while end > 0 and self._batches[self._order[end - 1]].created_at > created_until:
+            end -= 1
         start = max(0, end - limit)
         batches = tuple(self._batches[batch_id] for batch_id in reversed(self._order[start:end]))
         return BatchPage(batches, has_more=start > 0)

@@ -31,13 +31,18 @@ class ExecutedRequest:
         """Whether the line belongs into the output file."""
         return self.status_code == 200
 
+    @property
+    def counts_as_completed(self) -> bool:
+        """Whether the batch counts it as completed: requests that the infrastructure lost are, without an answer."""
+        return self.status_code in (0, 200)
+
 
 def total(requests: Iterable[ExecutedRequest]) -> Tally:
     """What *requests* count together."""
     completed = failed = input_tokens = output_tokens = 0
     for request in requests:
-        completed += request.succeeded
-        failed += not request.succeeded
+        completed += request.counts_as_completed
+        failed += not request.counts_as_completed
         input_tokens += request.input_tokens
         output_tokens += request.output_tokens
     return Tally(completed, failed, input_tokens, output_tokens)

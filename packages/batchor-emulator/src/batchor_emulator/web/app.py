@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from batchor_emulator.faults.active import ActiveFaults
 from batchor_emulator.ledger import BATCHES_FOLDER
 from batchor_emulator.settings import Settings
 from batchor_emulator.state.batch_store import BatchStore
@@ -17,6 +18,7 @@ from batchor_emulator.state.private_files import lock_dir, make_private_dir
 from batchor_emulator.web.api_error import ApiError, on_api_error, on_crash, on_http_error
 from batchor_emulator.web.batches_api import BatchesApi
 from batchor_emulator.web.control_api import ControlApi
+from batchor_emulator.web.faults_api import FaultsApi
 from batchor_emulator.web.files_api import FilesApi
 from batchor_emulator.web.gate import Gate
 from batchor_emulator.work.engine import Engine
@@ -34,8 +36,11 @@ def create_app(settings: Settings) -> Starlette:
     lock_dir(root)  # held until the process ends
     files = FileStore(root / FILES_FOLDER)
     batches = BatchStore(root / BATCHES_FOLDER)
-    engine = Engine(batches, files, root / BATCHES_FOLDER, settings)
-    gate = Gate()
+    faults = ActiveFaults(settings.faults)
+    engine = Engine(batches, files, root / BATCHES_FOLDER, settings, faults)
+    gate = Gate(faults)
+    files_api = FilesApi(files, settings.limits, faults)
+    batches_api = BatchesApi(batches, files, engine, settings.timing, faults)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -45,8 +50,9 @@ def create_app(settings: Settings) -> Starlette:
 
     return Starlette(
         routes=[
-            *_api_routes(gate, FilesApi(files, settings.limits), BatchesApi(batches, files, engine, settings.timing)),
-            *_control_routes(ControlApi(root, gate)),
+            *_api_routes(gate, files_api, batches_api),
+            *_control_routes(ControlApi(root, gate, engine.tokens)),
+            *_fault_routes(FaultsApi(faults, batches)),
         ],
         exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_crash},
         lifespan=lifespan,
@@ -56,18 +62,21 @@ def create_app(settings: Settings) -> Starlette:
 def _api_routes(gate: Gate, files: FilesApi, batches: BatchesApi) -> list[Route]:
     # fmt: off
     table = (
-        ("POST",   "/v1/files",                     files.create),
-        ("GET",    "/v1/files",                     files.list),
-        ("GET",    "/v1/files/{file_id}",           files.retrieve),
-        ("GET",    "/v1/files/{file_id}/content",   files.content),
-        ("DELETE", "/v1/files/{file_id}",           files.delete),
-        ("POST",   "/v1/batches",                   batches.create),
-        ("GET",    "/v1/batches",                   batches.list),
-        ("GET",    "/v1/batches/{batch_id}",        batches.retrieve),
-        ("POST",   "/v1/batches/{batch_id}/cancel", batches.cancel),
+        ("files.create",     "POST",   "/v1/files",                     files.create),
+        ("files.list",       "GET",    "/v1/files",                     files.list),
+        ("files.retrieve",   "GET",    "/v1/files/{file_id}",           files.retrieve),
+        ("files.content",    "GET",    "/v1/files/{file_id}/content",   files.content),
+        ("files.delete",     "DELETE", "/v1/files/{file_id}",           files.delete),
+        ("batches.create",   "POST",   "/v1/batches",                   batches.create),
+        ("batches.list",     "GET",    "/v1/batches",                   batches.list),
+        ("batches.retrieve", "GET",    "/v1/batches/{batch_id}",        batches.retrieve),
+        ("batches.cancel",   "POST",   "/v1/batches/{batch_id}/cancel", batches.cancel),
     )
     # fmt: on
-    return [Route(path, gate.guard(method, path, handler), methods=[method]) for method, path, handler in table]
+    return [
+        Route(path, gate.guard(operation, f"{method} {path}", handler), methods=[method])
+        for operation, method, path, handler in table
+    ]
 
 
 def _control_routes(control: ControlApi) -> list[Route]:
@@ -75,4 +84,16 @@ def _control_routes(control: ControlApi) -> list[Route]:
         Route("/health", control.health),
         Route("/emulator/ledger", control.ledger),
         Route("/emulator/requests", control.requests),
+        Route("/emulator/tokens", control.tokens),
+    ]
+
+
+def _fault_routes(faults: FaultsApi) -> list[Route]:
+    return [
+        Route("/emulator/faults", faults.show, methods=["GET"]),
+        Route("/emulator/faults", faults.replace, methods=["PUT"]),
+        Route("/emulator/faults", faults.clear, methods=["DELETE"]),
+        Route("/emulator/faults/struck", faults.struck, methods=["GET"]),
+        Route("/emulator/fault-presets", faults.presets, methods=["GET"]),
+        Route("/emulator/foreign-batches", faults.add_foreign_batches, methods=["POST"]),
     ]

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from batchor_emulator.answers.answer import ENDPOINTS
+from batchor_emulator.faults.active import ActiveFaults
 from batchor_emulator.identifiers import new_batch_id
 from batchor_emulator.settings import Timing
 from batchor_emulator.state.batch_record import BatchRecord, IllegalTransitionError
@@ -16,8 +17,10 @@ from batchor_emulator.state.batch_status import BatchStatus
 from batchor_emulator.state.batch_store import BatchStore
 from batchor_emulator.state.file_store import FileStore
 from batchor_emulator.web.api_error import ApiError, JsonResponse
+from batchor_emulator.web.batch_body import batch_body
 from batchor_emulator.web.fields import checked_metadata, expiry_seconds, json_object, page_limit, required_text
 from batchor_emulator.work.engine import Engine
+from batchor_emulator.work.foreign_batches import add_foreign_batches
 
 _PARAMETERS = frozenset({"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"})
 _COMPLETION_WINDOW = "24h"
@@ -33,25 +36,28 @@ class BatchesApi:
     files: FileStore
     engine: Engine
     timing: Timing
+    faults: ActiveFaults
 
     async def create(self, request: Request) -> Response:
         """`POST /v1/batches`."""
         batch = self._new_batch(await json_object(request))
         await self.batches.add(batch)
         self.engine.launch(batch.id)
+        await add_foreign_batches(self.batches, self.faults.profile.foreign_batches_per_create)
         return JsonResponse(batch_body(batch))
 
     async def list(self, request: Request) -> Response:
         """`GET /v1/batches`, newest first."""
         limit = page_limit(request, default=_DEFAULT_PAGE, most=_MAX_PAGE)
         after = request.query_params.get("after")
-        page = self.batches.page(after=after, limit=limit)
+        newest = time.time() - self.faults.profile.list_lag_s
+        page = self.batches.page(after=after, limit=limit, created_until=newest)
         if page is None:
             raise ApiError(f"No batch found with id '{after}'.", status=404, param="after")
         return JsonResponse(
             {
                 "object": "list",
-                "data": [batch_body(batch) for batch in page.batches],
+                "data": [batch_body(batch) for batch in page.batches if not _has_vanished(batch)],
                 "first_id": page.batches[0].id if page.batches else None,
                 "last_id": page.batches[-1].id if page.batches else None,
                 "has_more": page.has_more,
@@ -75,7 +81,7 @@ class BatchesApi:
     def _batch(self, request: Request) -> BatchRecord:
         batch_id = request.path_params["batch_id"]
         batch = self.batches.get(batch_id)
-        if batch is None:
+        if batch is None or _has_vanished(batch):
             raise ApiError(f"No batch found with id '{batch_id}'.", status=404)
         return batch
 
@@ -89,7 +95,7 @@ class BatchesApi:
         input_file_id = self._input_file_id(required_text(body, "input_file_id"))
         now = time.time()
         return BatchRecord(
-            id=new_batch_id(),
+            id=new_batch_id(as_uuid=self.faults.profile.ids == "uuid"),
             input_file_id=input_file_id,
             endpoint=endpoint,
             completion_window=window,
@@ -97,11 +103,12 @@ class BatchesApi:
             expires_at=now + self.timing.completion_window_s,
             metadata=metadata,
             output_expires_after_s=output_expires_after_s,
+            fate=self.faults.of_new_batch(),
         )
 
     def _input_file_id(self, file_id: str) -> str:
         record = self.files.get(file_id)
-        if record is None:
+        if record is None or time.time() < record.created_at + self.faults.profile.file_lag_s:
             raise ApiError(f"Cannot find file {file_id}.", param="input_file_id", code="invalid_value")
         if record.purpose != "batch":
             message = f"The file {file_id} has the purpose '{record.purpose}'; a batch needs 'batch'."
@@ -109,51 +116,11 @@ class BatchesApi:
         return record.id
 
 
-def batch_body(batch: BatchRecord) -> dict[str, object]:
-    """A batch as the API shows it."""
-    body: dict[str, object] = {
-        "id": batch.id,
-        "object": "batch",
-        "endpoint": batch.endpoint,
-        "model": batch.model,
-        "errors": _errors(batch),
-        "input_file_id": batch.input_file_id,
-        "completion_window": batch.completion_window,
-        "status": batch.status,
-        "output_file_id": batch.output_file_id,
-        "error_file_id": batch.error_file_id,
-        "created_at": int(batch.created_at),
-        "expires_at": int(batch.expires_at),
-        "request_counts": {
-            "total": batch.total,
-            "completed": batch.tally.completed,
-            "failed": batch.tally.failed,
-        },
-        "metadata": batch.metadata,
-        "usage": _usage(batch),
-    }
-    for status in BatchStatus:
-        if status is not BatchStatus.VALIDATING:
-            entered_at = batch.entered_at.get(status)
-            body[f"{status}_at"] = None if entered_at is None else int(entered_at)
-    return body
-
-
-def _errors(batch: BatchRecord) -> dict[str, object] | None:
-    if not batch.faults:
-        return None
-    return {"object": "list", "data": batch.faults}
-
-
-def _usage(batch: BatchRecord) -> dict[str, object]:
-    tally = batch.tally
-    return {
-        "input_tokens": tally.input_tokens,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": tally.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": tally.input_tokens + tally.output_tokens,
-    }
+def _has_vanished(batch: BatchRecord) -> bool:
+    fate = batch.fate
+    return (
+        fate is not None and fate.vanish_after_s is not None and time.time() >= batch.created_at + fate.vanish_after_s
+    )
 
 
 def _one_of(value: str, supported: tuple[str, ...], param: str) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from batchor_emulator.ledger import read_ledger
 from batchor_emulator.web.api_error import JsonResponse
 from batchor_emulator.web.gate import Gate
+from batchor_emulator.work.token_ledger import TokenLedger
 
 _ENTRIES_PER_BLOCK = 1_000
 
@@ -24,6 +25,7 @@ class ControlApi:
 
     state_dir: Path
     gate: Gate
+    token_ledger: TokenLedger
 
     async def health(self, _request: Request) -> Response:
         """`GET /health`."""
@@ -36,6 +38,10 @@ class ControlApi:
     async def requests(self, _request: Request) -> Response:
         """`GET /emulator/requests`: how often each route was called since the start."""
         return JsonResponse(dict(self.gate.calls))
+
+    async def tokens(self, _request: Request) -> Response:
+        """`GET /emulator/tokens`: prompt tokens that are enqueued, by model, and the most that ever were."""
+        return JsonResponse({"enqueued": self.token_ledger.enqueued, "highest": self.token_ledger.highest})
 
 
 def _ledger_blocks(state_dir: Path) -> Iterator[bytes]:

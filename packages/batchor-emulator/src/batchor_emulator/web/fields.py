@@ -15,15 +15,20 @@ _MAX_METADATA_KEY = 64
 _MAX_METADATA_VALUE = 512
 
 
-async def json_object(request: Request) -> dict[str, object]:
-    """The body of a call, which must be a JSON object of at most 1 MiB."""
+async def limited_body(request: Request) -> bytes:
+    """The body of a call, which must have at most 1 MiB."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > _MAX_BODY_BYTES:
             raise ApiError("The request body is too large.", status=413)
+    return bytes(raw)
+
+
+async def json_object(request: Request) -> dict[str, object]:
+    """The body of a call, which must be a JSON object of at most 1 MiB."""
     try:
-        body = orjson.loads(raw)
+        body = orjson.loads(await limited_body(request))
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):

@@ -11,6 +11,7 @@ from itertools import islice
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from batchor_emulator.faults.active import ActiveFaults
 from batchor_emulator.identifiers import new_file_id
 from batchor_emulator.settings import Limits
 from batchor_emulator.state.file_store import FileRecord, FileStore, PendingFile
@@ -32,13 +33,14 @@ class FilesApi:
 
     files: FileStore
     limits: Limits
+    faults: ActiveFaults
 
     async def create(self, request: Request) -> Response:
         """`POST /v1/files`."""
         pending = self.files.pending()
         try:
             form = await receive_upload(request, pending, max_bytes=self.limits.max_file_bytes)
-            record = _new_record(form, pending)
+            record = _new_record(form, pending, new_file_id(as_uuid=self.faults.profile.ids == "uuid"))
             await asyncio.to_thread(self.files.keep, pending, record)
         except UploadTooLargeError:
             message = f"File is too large: at most {self.limits.max_file_bytes:,} bytes are allowed."
@@ -118,7 +120,7 @@ def _behind(records: Iterable[FileRecord], after: str) -> Iterable[FileRecord]:
     return iterator
 
 
-def _new_record(form: UploadForm, pending: PendingFile) -> FileRecord:
+def _new_record(form: UploadForm, pending: PendingFile, file_id: str) -> FileRecord:
     purpose = form.fields.get("purpose")
     if form.filename is None:
         raise ApiError("'file' is a required property", param="file")
@@ -128,7 +130,7 @@ def _new_record(form: UploadForm, pending: PendingFile) -> FileRecord:
         raise ApiError("Invalid file format for Batch API. Must be .jsonl", param="file")
     now = time.time()
     return FileRecord(
-        id=new_file_id(),
+        id=file_id,
         filename=form.filename,
         purpose=purpose,
         bytes=pending.byte_count,

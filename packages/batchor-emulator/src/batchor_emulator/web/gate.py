@@ -1,4 +1,4 @@
-"""What every API call passes before its handler: it is counted, and needs a key."""
+"""What every API call passes before its handler: it is counted, may meet a fault, and needs a key."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from batchor_emulator.faults.active import ActiveFaults
 from batchor_emulator.identifiers import new_request_id
 from batchor_emulator.web.api_error import ApiError, error_response
+from batchor_emulator.web.disturbance import disturbed
 
 type Handler = Callable[[Request], Awaitable[Response]]
 
@@ -24,15 +26,20 @@ _NO_KEY = (
 class Gate:
     """Wraps the handlers of the API. The key is looked at, and neither kept nor shown."""
 
+    faults: ActiveFaults
     calls: Counter[str] = field(default_factory=Counter)
     """Calls since the start, by method and route."""
 
-    def guard(self, method: str, path: str, handler: Handler) -> Handler:
-        """*handler* as it is reached from outside."""
+    def guard(self, operation: str, route: str, handler: Handler) -> Handler:
+        """*handler* as it is reached from outside; *operation* is its name in the SDK, *route* is `GET /v1/…`."""
 
         async def guarded(request: Request) -> Response:
-            self.calls[f"{method} {path}"] += 1
-            response = await _answer(request, handler)
+            self.calls[route] += 1
+            faults = self.faults.of_call(operation, route)
+            if faults:
+                response = await disturbed(request, lambda: _answer(request, handler), faults)
+            else:
+                response = await _answer(request, handler)
             response.headers["x-request-id"] = new_request_id()
             return response
 

@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from batchor_emulator.faults.active import ActiveFaults
+from batchor_emulator.faults.batch_fault import Cancel, Expire, Fail, Fate, Stick
 from batchor_emulator.settings import Settings
 from batchor_emulator.state.batch_record import BatchRecord, IllegalTransitionError, InputFault, Tally
 from batchor_emulator.state.batch_status import BatchEvent, BatchStatus
@@ -20,9 +22,11 @@ from batchor_emulator.state.file_store import FileStore
 from batchor_emulator.state.journal import Journal, total
 from batchor_emulator.state.workspace import Workspace
 from batchor_emulator.work.execution import Executor
-from batchor_emulator.work.input_check import InputCheck
+from batchor_emulator.work.fated_failure import fated_input_faults, token_limit_fault
+from batchor_emulator.work.input_check import AcceptedInput, InputCheck
 from batchor_emulator.work.input_rows import InputRows, RequestRow
 from batchor_emulator.work.publish import publish
+from batchor_emulator.work.token_ledger import TokenLedger
 
 _log = logging.getLogger("batchor_emulator")
 _ROWS_PER_SLICE = 400
@@ -37,12 +41,16 @@ class Engine:
     responsive. Everything here may be killed at any moment: each step begins from what is on disk.
     """
 
-    def __init__(self, batches: BatchStore, files: FileStore, batches_folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, batches: BatchStore, files: FileStore, batches_folder: Path, settings: Settings, faults: ActiveFaults
+    ) -> None:
+        self.tokens = TokenLedger()
         self._batches = batches
         self._files = files
         self._folder = batches_folder
         self._timing = settings.timing
         self._limits = settings.limits
+        self._faults = faults
         self._pool = ThreadPoolExecutor(settings.worker_count, thread_name_prefix="rows")
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancelled: dict[str, asyncio.Event] = {}
@@ -52,6 +60,8 @@ class Engine:
         for batch in self._batches.finished():
             Workspace(self._folder, batch.id).clear()
         for batch in self._batches.unfinished():
+            if batch.status is not BatchStatus.VALIDATING:
+                self.tokens.enqueue(batch.id, batch.model, batch.prompt_tokens, limit=None)
             self.launch(batch.id)
 
     def launch(self, batch_id: str) -> None:
@@ -86,6 +96,7 @@ class Engine:
             # A cancel may overtake any step: its transition is then refused, and the loop looks again.
             with suppress(IllegalTransitionError):
                 await self._step(batch)
+        self.tokens.release(batch_id)
         Workspace(self._folder, batch_id).clear()
 
     async def _step(self, batch: BatchRecord) -> None:
@@ -118,6 +129,11 @@ class Engine:
         ):
             await self._reject(batch.id, (_missing_file(batch.input_file_id),))
             return
+        if isinstance(outcome := batch.fate and batch.fate.outcome, Fail):
+            faults = await self._in_pool(lambda: fated_input_faults(outcome, workspace.input_path))
+            if faults:
+                await self._reject(batch.id, faults)
+                return
         check = InputCheck(workspace.input_path, endpoint=batch.endpoint, limits=self._limits)
         try:
             while not await self._in_pool(lambda: check.advance(_CHECKED_LINES_PER_SLICE)):
@@ -127,11 +143,19 @@ class Engine:
         if check.faults:
             await self._reject(batch.id, tuple(check.faults))
             return
-        accepted = check.accepted
+        await self._accept(batch.id, check.accepted)
+
+    async def _accept(self, batch_id: str, found: AcceptedInput) -> None:
+        limit = self._faults.profile.token_limit(found.model)
+        if not self.tokens.enqueue(batch_id, found.model, found.prompt_tokens, limit=limit):
+            await self._reject(batch_id, (token_limit_fault(found.model, limit),))
+            return
         await self._batches.move(
-            batch.id,
+            batch_id,
             BatchEvent.ACCEPT,
-            lambda moved: replace(moved, total=accepted.request_count, model=accepted.model),
+            lambda moved: replace(
+                moved, total=found.request_count, model=found.model, prompt_tokens=found.prompt_tokens
+            ),
         )
 
     async def _reject(self, batch_id: str, faults: tuple[InputFault, ...]) -> None:
@@ -143,11 +167,12 @@ class Engine:
         tally = await self._in_pool(journal.recover)
         self._batches.show_progress(batch.id, tally)
         rows = await self._in_pool(lambda: InputRows(workspace.input_path, batch.id))
-        executor = Executor(batch.id, batch.endpoint)
-        pace = _Pace(batch, self._timing.run_s, self._timing.row_s)
-        while tally.executed < len(rows):
+        executor = Executor(batch.id, batch.endpoint, batch.fate)
+        pace = _Pace(batch, _run_s(batch.fate, self._timing.run_s), self._timing.row_s)
+        end = _row_of_end(batch.fate, len(rows))
+        while tally.executed < end:
             first = tally.executed
-            last = min(first + pace.slice_rows, len(rows))
+            last = min(first + pace.slice_rows, end)
             if await self._wait(batch.id, min(pace.due_at(last), batch.expires_at)):
                 return
             if time.time() >= batch.expires_at:
@@ -157,7 +182,18 @@ class Engine:
             tally = tally.plus(done)
             self._batches.show_progress(batch.id, tally)
         await self._in_pool(journal.sync)
-        await self._batches.move(batch.id, BatchEvent.RUN_OUT)
+        await self._end_run(batch)
+
+    async def _end_run(self, batch: BatchRecord) -> None:
+        match batch.fate and batch.fate.outcome:
+            case Expire():
+                await self._publish(self._stored(batch.id), BatchEvent.EXPIRE)
+            case Cancel():
+                await self.cancel(batch.id)
+            case Stick():
+                await self._cancelled[batch.id].wait()
+            case _:
+                await self._batches.move(batch.id, BatchEvent.RUN_OUT)
 
     async def _publish(self, batch: BatchRecord, event: BatchEvent) -> None:
         workspace = Workspace(self._folder, batch.id)
@@ -200,6 +236,19 @@ class _Pace:
     def due_at(self, row_count: int) -> float:
         """When that many rows should have been executed, in Unix seconds."""
         return self._started_at + row_count * self._per_row_s
+
+
+def _run_s(fate: Fate | None, usual_s: float) -> float:
+    return usual_s if fate is None or fate.run_s is None else fate.run_s
+
+
+def _row_of_end(fate: Fate | None, row_count: int) -> int:
+    """How many rows are executed before the run ends, as the batch's fate has it."""
+    match fate and fate.outcome:
+        case Expire(at_share=share) | Cancel(at_share=share) | Stick(at_share=share):
+            return int(row_count * share)
+        case _:
+            return row_count
 
 
 def _execute(executor: Executor, rows: Iterable[RequestRow], journal: Journal) -> Tally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from batchor_emulator.answers.prompt_tokens import prompt_tokens
 from batchor_emulator.settings import Limits
 from batchor_emulator.state.batch_record import InputFault
 
@@ -22,6 +23,7 @@ class AcceptedInput:
 
     request_count: int
     model: str | None
+    prompt_tokens: int
 
 
 class InputCheck:
@@ -42,11 +44,12 @@ class InputCheck:
         self._model: str | None = None
         self._count = 0
         self._embedding_inputs = 0
+        self._prompt_tokens = 0
 
     @property
     def accepted(self) -> AcceptedInput:
         """The outcome, for a file without faults."""
-        return AcceptedInput(self._count, self._model)
+        return AcceptedInput(self._count, self._model, self._prompt_tokens)
 
     def close(self) -> None:
         """Release the file."""
@@ -115,6 +118,7 @@ class InputCheck:
             self._fault("missing_required_parameter", "Missing required parameter: 'body'.", "body", number)
             return
         self._check_model(number, body.get("model"))
+        self._prompt_tokens += prompt_tokens(self._endpoint, body)
         if self._endpoint == "/v1/embeddings":
             inputs = body.get("input")
             self._embedding_inputs += len(inputs) if isinstance(inputs, list) else 1

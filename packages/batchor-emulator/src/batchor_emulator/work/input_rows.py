@@ -17,10 +17,11 @@ from batchor_emulator.state.private_files import open_private
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """One request of a checked input file. *body* is whatever JSON value the line had."""
+    """One request of a checked input file. *body* is whatever JSON value the line had; *line* counts from 1."""
 
     custom_id: str
     body: object
+    line: int
 
 
 class InputRows:
@@ -46,7 +47,7 @@ class InputRows:
             for position in self.order[first:last]:
                 start, end = self._starts[position], self._starts[position + 1]
                 line = orjson.loads(os.pread(descriptor, end - start, start))
-                yield RequestRow(line["custom_id"], line.get("body"))
+                yield RequestRow(line["custom_id"], line.get("body"), position + 1)
 
 
 @contextmanager

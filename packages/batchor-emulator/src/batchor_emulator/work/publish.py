@@ -13,8 +13,9 @@ from batchor_emulator.state.file_store import FileRecord, FileStore, PendingFile
 from batchor_emulator.state.journal import Journal
 from batchor_emulator.state.private_files import rename_durably
 from batchor_emulator.state.workspace import Workspace
-from batchor_emulator.work.execution import expired_line
 from batchor_emulator.work.input_rows import InputRows
+from batchor_emulator.work.line_faults import delivered_lines
+from batchor_emulator.work.result_lines import expired_line
 
 _BLOCK_BYTES = 1024 * 1024
 
@@ -40,16 +41,28 @@ def publish(batch: BatchRecord, workspace: Workspace, files: FileStore, *, with_
     with ExitStack() as cleanup:
         cleanup.callback(output.discard)
         cleanup.callback(errors.discard)
-        for _, request in journal.read():
-            (output if request.succeeded else errors).add(request.line)
+        for request, lines in delivered_lines(batch, workspace):
+            for line in lines:
+                (output if request.succeeded else errors).add(line)
         expired_count = 0
         if with_expired:
             for line in _expired_lines(batch, workspace):
                 errors.add(line)
                 expired_count += 1
-        published = Published(output.keep(), errors.keep(), expired_count)
+        published = _kept(batch, output, errors, expired_count)
     _write_ledger(journal, workspace)
     return published
+
+
+def _kept(batch: BatchRecord, output: _ResultFile, errors: _ResultFile, expired_count: int) -> Published:
+    fate = batch.fate
+    if fate is not None and fate.error_file == "empty":
+        errors.create()
+    return Published(
+        output_file_id=None if fate is not None and fate.output_file == "missing" else output.keep(),
+        error_file_id=None if fate is not None and fate.error_file == "missing" else errors.keep(),
+        expired_count=expired_count,
+    )
 
 
 def _expired_lines(batch: BatchRecord, workspace: Workspace) -> Iterator[bytes]:
@@ -72,7 +85,7 @@ def _write_ledger(journal: Journal, workspace: Workspace) -> None:
 
 
 class _ResultFile:
-    """A result file that exists only once a line was added."""
+    """A result file that exists only once a line was added, or it was created."""
 
     def __init__(self, files: FileStore, batch: BatchRecord, kind: str) -> None:
         self._files = files
@@ -85,6 +98,11 @@ class _ResultFile:
         self._block += line + b"\n"
         if len(self._block) >= _BLOCK_BYTES:
             self._flush()
+
+    def create(self) -> None:
+        """Have the file exist also without a line."""
+        if self._pending is None:
+            self._pending = self._files.pending()
 
     def keep(self) -> str | None:
         self._flush()
