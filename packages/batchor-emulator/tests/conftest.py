@@ -29,6 +29,26 @@ def client(emulator: EmulatorProcess) -> Iterator[OpenAI]:
 
 
 @pytest.fixture(scope="session")
+def shared_faulty() -> Iterator[EmulatorProcess]:
+    with EmulatorProcess(arguments=["--validation-s=0.01", "--run-s=0.02", "--finalizing-s=0.01"]) as process:
+        yield process
+        assert not process.log_text()
+
+
+@pytest.fixture
+def faulty(shared_faulty: EmulatorProcess) -> Iterator[EmulatorProcess]:
+    """An emulator whose faults a test may set; the next test finds none."""
+    yield shared_faulty
+    shared_faulty.clear_faults()
+
+
+@pytest.fixture
+def faulty_client(faulty: EmulatorProcess) -> Iterator[OpenAI]:
+    with OpenAI(base_url=faulty.base_url, api_key="test", max_retries=0) as openai:
+        yield openai
+
+
+@pytest.fixture(scope="session")
 def row() -> Callable[..., dict[str, Any]]:
     """A request line: row(custom_id, url, **body)."""
 
@@ -74,6 +94,16 @@ def wait() -> Callable[..., Batch]:
         return batch
 
     return poll
+
+
+@pytest.fixture(scope="session")
+def run(start: Callable[..., Batch], wait: Callable[..., Batch]) -> Callable[..., Batch]:
+    """Starts a batch and waits for its end: run(client, rows, endpoint=…, **create)."""
+
+    def finish(openai: OpenAI, rows: Iterable[dict[str, Any]] | bytes, **create: Any) -> Batch:
+        return wait(openai, start(openai, rows, **create))
+
+    return finish
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,10 @@ class Status(CallChoice, frozen=True, kw_only=True, tag="status"):
 
 
 class Delay(CallChoice, frozen=True, kw_only=True, tag="delay"):
-    """The call is served late. `before`: a client that gives up is followed by the act all the same."""
+    """The call is served late.
+
+    With *when* `before`, the act is done even if the client has given up, unless its body has more than 8 MiB.
+    """
 
     when: When = "before"
     delay_s: Seconds = 1.0

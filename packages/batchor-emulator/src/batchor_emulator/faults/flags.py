@@ -80,8 +80,8 @@ def _share(text: str) -> float:
     return float(text[:-1]) / 100
 
 
-def _fail(value: str) -> _Fields:
-    return {"batches": [{"outcome": {"type": "fail"}, **_amount(value or "1x")}]}
+def _one_batch(**effects: Any) -> Callable[[str], _Fields]:
+    return lambda value: {"batches": [{**effects, **_amount(value or "1x")}]}
 
 
 _CALL = "[CALL][@2x or @5%]"
@@ -106,11 +106,11 @@ FLAGS: Mapping[str, FlagForm] = {
     "truncate":          FlagForm(_CALL, "half of the body, then the end", _call("truncate", on="files.content")),
     "truncate-silently": FlagForm(_CALL, "half of the body, as if it were all", _call("truncate", on="files.content", silently=True)),
     "slow":              FlagForm(_CALL, "100 kB/s", _call("slow", on="files.content")),
-    "fail":              FlagForm(_HOW, "a batch fails in validation", _fail),
+    "fail":              FlagForm(_HOW, "a batch fails in validation", _one_batch(outcome={"type": "fail"})),
     "expire":            FlagForm("[50%][@2x or @5%]", "a batch expires there", _outcome("expire")),
     "cancel":            FlagForm("[50%][@2x or @5%]", "the provider cancels a batch there", _outcome("cancel")),
     "stick":             FlagForm("[50%][@2x or @5%]", "a batch stands still there", _outcome("stick")),
-    "vanish":            FlagForm(_HOW, "a batch is 404 at once", _batch(vanish_after_s=0)),
+    "vanish":            FlagForm(_HOW, "a batch is 404 at once", _one_batch(vanish_after_s=0)),
     "null-counts":       FlagForm(_HOW, "request_counts is null", _batch(counts="null")),
     "zero-counts":       FlagForm(_HOW, "request_counts stays 0", _batch(counts="zero")),
     "wrong-counts":      FlagForm(_HOW, "request_counts is wrong", _batch(counts="wrong")),

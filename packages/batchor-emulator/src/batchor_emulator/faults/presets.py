@@ -25,7 +25,7 @@ PRESETS: Mapping[str, FaultProfile] = {
     ),
     "angry-provider": FaultProfile(
         calls=(
-            Status(status=429, share=0.1, retry_after_s=1.0),
+            Status(status=429, share=0.1, retry_after_s=0.5),
             Status(status=503, share=0.05),
         ),
         batches=(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never, override
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -17,6 +17,7 @@ from batchor_emulator.web.api_error import ApiError, error_response
 from batchor_emulator.web.connection import connection_of
 
 _PIECES_PER_S = 20
+_MAX_HELD_BYTES = 8 * 1024 * 1024
 _UNNAMED = ("The server had an error while processing your request.", "server_error", None)
 _ERRORS: dict[int, tuple[str, str, str | None]] = {
     400: ("Your request could not be understood.", "invalid_request_error", None),
@@ -40,7 +41,7 @@ async def disturbed(request: Request, act: Callable[[], Awaitable[Response]], fa
                 await _read_to_the_end(request)
                 return _refusal(fault)
             case Delay(when="before"):
-                await asyncio.sleep(fault.delay_s)
+                await _delay(request, fault.delay_s)
     response = await act()
     for fault in faults:
         match fault:
@@ -117,6 +118,9 @@ class _Cut:
         kept = message.get("body", b"")[: self._left]
         self._left -= len(kept)
         self._has_ended = self._left == 0
+        if not self._has_ended and not message.get("more_body", False):
+            await self._send({**message, "body": kept})  # the answer to HEAD: a length, and no body
+            return
         await self._send({"type": "http.response.body", "body": kept, "more_body": True})
         if self._has_ended and self._fault.silently:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -141,13 +145,17 @@ class _Trickle:
         await self.send(message if not body else {**message, "body": b""})
 
 
+async def _delay(request: Request, delay_s: float) -> None:
+    # Once a client has gone, its body can't be read any more; what it asked for must be done all the same.
+    if int(request.headers.get("content-length", 0)) <= _MAX_HELD_BYTES:
+        await request.body()
+    await asyncio.sleep(delay_s)
+
+
 async def _read_to_the_end(request: Request) -> None:
     # A client that is still sending a large upload would not see the answer.
-    try:
-        async for _ in request.stream():
-            pass
-    except ClientDisconnect:
-        return
+    async for _ in request.stream():
+        pass
 
 
 def _refusal(fault: Status) -> Response:

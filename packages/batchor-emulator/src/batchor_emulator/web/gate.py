@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from batchor_emulator.faults.active import ActiveFaults
@@ -16,6 +16,7 @@ from batchor_emulator.web.disturbance import disturbed
 
 type Handler = Callable[[Request], Awaitable[Response]]
 
+_CLIENT_CLOSED_REQUEST = 499
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
     "(i.e. Authorization: Bearer YOUR_KEY); this emulator takes any."
@@ -36,10 +37,13 @@ class Gate:
         async def guarded(request: Request) -> Response:
             self.calls[route] += 1
             faults = self.faults.of_call(operation, route)
-            if faults:
-                response = await disturbed(request, lambda: _answer(request, handler), faults)
-            else:
-                response = await _answer(request, handler)
+            try:
+                if faults:
+                    response = await disturbed(request, lambda: _answer(request, handler), faults)
+                else:
+                    response = await _answer(request, handler)
+            except ClientDisconnect:
+                response = Response(status_code=_CLIENT_CLOSED_REQUEST)  # that nobody will see
             response.headers["x-request-id"] = new_request_id()
             return response
 
