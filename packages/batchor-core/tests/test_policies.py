@@ -66,13 +66,6 @@ def test_a_chunk_takes_all_that_fits_and_at_least_one_request(refs: list[Request
     assert number == len(refs) or (number >= 1 and not within(refs[: number + 1], limits))
 
 
-@pytest.mark.parametrize(("refs", "limits"), ALL_CHUNKS)
-def test_a_chunk_that_leaves_requests_behind_is_full(refs: list[RequestRef], limits: ChunkLimits) -> None:
-    chunk = plan_chunk(refs, limits)
-    reached = len(chunk.requests) == limits.max_requests
-    assert chunk.full == (len(chunk.requests) < len(refs) or reached)
-
-
 @pytest.mark.parametrize("sizes", SIZES)
 def test_chunk_after_chunk_takes_every_request_once(sizes: list[tuple[int, int]]) -> None:
     refs = requests(sizes)
@@ -84,7 +77,7 @@ def test_chunk_after_chunk_takes_every_request_once(sizes: list[tuple[int, int]]
 
 def test_no_requests_make_an_empty_chunk() -> None:
     chunk = plan_chunk([], ChunkLimits(3, 20))
-    assert (list(chunk.requests), chunk.request_bytes, chunk.tokens, chunk.full) == ([], 0, 0, False)
+    assert (list(chunk.requests), chunk.request_bytes, chunk.tokens) == ([], 0, 0)
 
 
 def test_a_chunk_reads_one_request_beyond_what_it_takes_and_no_more() -> None:

@@ -23,6 +23,8 @@ class _Claim:
     retries: Sequence[RequestRef]
     fresh: Sequence[RequestRef]
     chunk: Chunk
+    capacity: CapacityRecord
+    """The locked record of the scope, before the claim."""
 
 
 def claim_next(ctx: RunContext) -> BatchRecord | None:
@@ -37,7 +39,7 @@ def claim_next(ctx: RunContext) -> BatchRecord | None:
         if claim is None:
             return None
         batch = uow.batches.add(_intent(ctx, run, claim))
-        uow.capacity.save(uow.capacity.lock(ctx.quota_scope).reserving(batch.reserved_tokens))
+        uow.capacity.save(claim.capacity.reserving(batch.reserved_tokens))
         uow.retries.bind(ctx.run_id, [ref.item_index for ref in claim.retries], batch_id=batch.batch_id)
         uow.runs.save(_claimed(run, claim, cursor=batch.last))
     ctx.emit(ctx.event(EventType.BATCH_PREPARED, batch_data(batch)))
@@ -111,7 +113,7 @@ def _choose(ctx: RunContext, uow: UnitOfWork, run: RunRecord) -> _Claim | None:
     if chunk is None or not chunk.requests:
         return None
     number_of_retries = min(len(retries), len(chunk.requests))
-    return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk)
+    return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk, capacity)
 
 
 def _plan(

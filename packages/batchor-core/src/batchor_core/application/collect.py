@@ -90,7 +90,10 @@ def _finish(ctx: RunContext, batch: BatchRecord) -> BatchRecord:
 
 
 def _pause_for_fault(ctx: RunContext, batch: BatchRecord) -> None:
-    """A fault of the whole input file would come back with every new batch: somebody must look at it."""
+    """A fault of the whole input file would come back with every new batch: somebody must look at it.
+
+    Not so after a fence: then it is recovery itself that has deleted the file.
+    """
     lasting = [fault for fault in batch.faults if fault.line is None and not fault.transient]
     if lasting and batch.fenced_at is None:
         code = lasting[0].code or "unknown"

@@ -27,12 +27,11 @@ class ChunkLimits:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The requests of one batch, and whether a limit (not the lack of requests) ended it."""
+    """The requests of one batch."""
 
     requests: Sequence[RequestRef]
     request_bytes: int
     tokens: int
-    full: bool
 
 
 def plan_chunk(requests: Iterable[RequestRef], limits: ChunkLimits) -> Chunk:
@@ -50,8 +49,8 @@ def plan_chunk(requests: Iterable[RequestRef], limits: ChunkLimits) -> Chunk:
             and (limits.max_tokens is None or tokens + request.tokens <= limits.max_tokens)
         )
         if taken and not fits:
-            return Chunk(taken, size, tokens, full=True)
+            break
         taken.append(request)
         size += request.length
         tokens += request.tokens
-    return Chunk(taken, size, tokens, full=len(taken) >= limits.max_requests)
+    return Chunk(taken, size, tokens)

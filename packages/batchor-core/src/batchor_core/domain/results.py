@@ -216,9 +216,6 @@ class StructuredItemResult(TextItemResult, Generic[OutputT]):  # noqa: UP046  ty
     output: OutputT | None = None
 
 
-type ItemResult = TextItemResult | StructuredItemResult[Any]
-
-
 @dataclass(frozen=True, slots=True)
 class TerminalResultsPage:
     """Results in the order in which they ended; give `next_after_sequence` to read on."""
