@@ -1,0 +1,1 @@
+"""The state store in PostgreSQL, for any number of workers on any number of hosts."""
