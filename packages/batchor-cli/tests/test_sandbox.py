@@ -55,3 +55,39 @@ def test_the_sandbox_takes_no_other_server(batchor: Any, twenty: Path, options: 
     refused = batchor("start", "--sandbox", "--base-url", "https://api.example.org/v1", *options(twenty))
     assert refused.code == 2
     assert "--sandbox brings its own server" in refused.stderr
+
+
+def test_a_rehearsed_lost_answer_buys_nothing_twice(batchor: Any, run_command: list[str], tmp_path: Path) -> None:
+    fault = ("--fault", "act-then-drop=batches.create@2x", "--fault", "lost=1%")
+    rehearsed = batchor(*run_command, *fault, "--base-backoff-s", "0.1", env=QUICK)
+    assert rehearsed.code == 0, rehearsed.stderr
+    executed = Counter(entry.custom_id for entry in read_ledger(tmp_path / "x_sandbox"))
+    assert len(executed) == 2_000
+    # A lost line was executed, and nobody can know: such an item alone is asked again.
+    asked_again = sum(executed.values()) - len(executed)
+    assert 0 < asked_again < 100
+
+
+def test_a_bad_day_can_be_rehearsed_by_its_name_or_from_a_file(
+    batchor: Any, twenty: Path, options: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "day.json").write_text('{"batches": [{"counts": "null", "count": 1}]}')
+    days = ("--fault-preset", "busy-project", "--faults", str(tmp_path / "day.json"))
+    assert batchor("run", "--sandbox", *days, *options(twenty, "--run-id", "r")).code == 0
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        (["--sandbox", "--fault", "flood"], "there is no fault 'flood'"),
+        (["--sandbox", "--fault-preset", "doomsday"], "there is no fault preset 'doomsday'"),
+        (["--sandbox", "--faults", "nowhere.json"], "nowhere.json cannot be read"),
+        (["--fault", "lost=1%"], "add --sandbox"),
+    ],
+)
+def test_a_fault_that_cannot_be_rehearsed_is_refused(
+    batchor: Any, twenty: Path, options: Any, faults: list[str], told: str
+) -> None:
+    refused = batchor("start", *faults, *options(twenty))
+    assert refused.code == 2
+    assert told in refused.stderr

@@ -2,11 +2,13 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
+
+from batchor_cli.fault_options import FaultOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ class Access:
             "BATCHOR_POLL_INTERVAL_S, else 30, in the sandbox 0.3."
         ),
     ] = None
+    faults: FaultOptions = field(default_factory=FaultOptions)
 
 
 def typed_command(command: str, run_id: str, *options: Place | Access) -> str:
@@ -81,10 +84,15 @@ def typed_command(command: str, run_id: str, *options: Place | Access) -> str:
     return shlex.join(["batchor", command, run_id, *(part for group in options for part in _typed(group))])
 
 
-def _typed(group: Place | Access) -> Iterator[str]:
-    for name, value in asdict(group).items():
-        if value is None or value is False:
+def _typed(group: Place | Access | FaultOptions) -> Iterator[str]:
+    for each in fields(group):
+        value = getattr(group, each.name)
+        if isinstance(value, FaultOptions):
+            yield from _typed(value)
             continue
-        yield f"--{name.replace('_', '-')}"
-        if value is not True:
-            yield str(value)
+        for one in value if isinstance(value, list) else [value]:
+            if one is None or one is False:
+                continue
+            yield f"--{each.name.replace('_', '-')}"
+            if one is not True:
+                yield str(one)

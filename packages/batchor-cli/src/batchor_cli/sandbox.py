@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchor import SQLiteStorage
-from batchor_core.errors import ProviderError
+from batchor_cli.fault_options import FaultOptions
+from batchor_core.errors import ConfigurationError, ProviderError
 from batchor_core.ports.state import StateStore
-from batchor_emulator import EmulatorProcess, EmulatorStartError
+from batchor_emulator import EmulatorProcess, EmulatorStartError, FaultProfile, FaultProfileError
+from batchor_emulator.faults.chosen import chosen_faults
 
 SANDBOX_KEY = "sandbox"
 POLL_INTERVAL_S = 0.3
@@ -18,9 +20,9 @@ _PAUSE_S = 0.2
 
 
 @contextmanager
-def running_sandbox(store: StateStore) -> Generator[str]:
+def running_sandbox(store: StateStore, faults: FaultOptions) -> Generator[str]:
     """The base URL of an emulator that keeps its state beside the database, so that the next command finds it."""
-    emulator = EmulatorProcess(state_dir=_state_dir(store))
+    emulator = EmulatorProcess(state_dir=_state_dir(store), faults=_profile(faults))
     _start(emulator)
     try:
         yield emulator.base_url
@@ -30,6 +32,13 @@ def running_sandbox(store: StateStore) -> Generator[str]:
 
 def _state_dir(store: StateStore) -> Path | None:
     return store.path.with_name(f"{store.path.stem}_sandbox") if isinstance(store, SQLiteStorage) else None
+
+
+def _profile(options: FaultOptions) -> FaultProfile:
+    try:
+        return chosen_faults(files=options.faults or (), presets=options.fault_preset or (), flags=options.fault or ())
+    except FaultProfileError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _start(emulator: EmulatorProcess) -> None:

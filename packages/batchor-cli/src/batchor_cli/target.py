@@ -31,13 +31,15 @@ class Target:
 def target_of(access: Access, *, store: StateStore, sandbox: bool) -> Generator[Target]:
     """The server that the options name; the sandbox's runs as long as the context."""
     if not sandbox:
+        if access.faults.any:
+            raise ConfigurationError("--fault, --fault-preset and --faults are for rehearsals; add --sandbox")
         yield Target(access.base_url, _key_from(access.api_key_env))
         return
     if access.base_url is not None or access.api_key_env is not None:
         raise ConfigurationError("--sandbox brings its own server; leave --base-url and --api-key-env out")
     from batchor_cli.sandbox import SANDBOX_KEY, running_sandbox
 
-    with running_sandbox(store) as base_url:
+    with running_sandbox(store, access.faults) as base_url:
         yield Target(base_url, SANDBOX_KEY)
 
 

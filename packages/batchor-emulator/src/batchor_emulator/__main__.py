@@ -9,11 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import structs
-
-from batchor_emulator.faults.flags import FLAGS, profile_of_flag
-from batchor_emulator.faults.presets import PRESETS, preset
-from batchor_emulator.faults.profile import FaultProfile, FaultProfileError, merged, read_profile
+from batchor_emulator.faults.chosen import chosen_faults
+from batchor_emulator.faults.flags import flags_described
+from batchor_emulator.faults.presets import PRESETS
+from batchor_emulator.faults.profile import FaultProfileError
 from batchor_emulator.settings import Limits, Settings, Timing
 
 _LOOPBACK_NAME = "localhost"
@@ -49,7 +48,12 @@ def _refuse(reason: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="batchor-emulator", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="batchor-emulator",
+        description=__doc__,
+        epilog=f"faults for --fault:\n{flags_described()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--state-dir", type=Path, required=True, help="where everything is kept; made when missing")
@@ -68,9 +72,7 @@ def _add_faults(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--fault-preset", action="append", default=[], metavar="NAME", help=f"a named profile: {', '.join(PRESETS)}"
     )
-    group.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help=f"one fault: {', '.join(FLAGS)}"
-    )
+    group.add_argument("--fault", action="append", default=[], metavar="NAME[=VALUE]", help="one fault of those below")
     group.add_argument("--fault-seed", type=int, help="the seed of all chances (default: the profile's)")
 
 
@@ -92,20 +94,10 @@ def _settings(options: argparse.Namespace) -> Settings:
         timing=Timing(**{field.name: given[field.name] for field in dataclasses.fields(Timing)}),
         limits=Limits(**{field.name: given[field.name] for field in dataclasses.fields(Limits)}),
         worker_count=options.workers,
-        faults=_faults(options),
+        faults=chosen_faults(
+            files=options.faults, presets=options.fault_preset, flags=options.fault, seed=options.fault_seed
+        ),
     )
-
-
-def _faults(options: argparse.Namespace) -> FaultProfile:
-    """The profiles of all flags at once. Raises `FaultProfileError`, and `OSError` for a file."""
-    profile = merged(
-        [
-            *(read_profile(path.read_bytes(), name=str(path)) for path in options.faults),
-            *(preset(name) for name in options.fault_preset),
-            *(profile_of_flag(text) for text in options.fault),
-        ]
-    )
-    return profile if options.fault_seed is None else structs.replace(profile, seed=options.fault_seed)
 
 
 def _is_loopback(host: str) -> bool:

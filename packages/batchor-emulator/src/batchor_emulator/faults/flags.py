@@ -33,6 +33,13 @@ def profile_of_flag(text: str) -> FaultProfile:
         raise FaultProfileError(f"--fault {text}: the value is {form.value or 'not wanted'} ({error})") from None
 
 
+def flags_described() -> str:
+    """A line for each flag: its name, its value, and what goes wrong."""
+    return "\n".join(
+        f"  {name + (f'={form.value}' if form.value else ''):<44} {form.meaning}" for name, form in FLAGS.items()
+    )
+
+
 def _call(action: str, *, on: str, **fields: object) -> Callable[[str], _Fields]:
     def read(value: str) -> _Fields:
         target, _, how = value.partition("@")
