@@ -11,9 +11,10 @@ from batchor_core.adapters.memory_state import MemoryStateStore
 from batchor_core.application.audit import AuditReport
 from batchor_core.application.bundle import ArtifactExport, verify_bundle
 from batchor_core.application.export import TerminalResultsExport
-from batchor_core.application.handle import Run
+from batchor_core.application.handle import Run, TickReport
 from batchor_core.application.prune import PruneReport
 from batchor_core.application.runner import BatchRunner
+from batchor_core.application.work import WorkReport
 from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts, StatusCounts
 from batchor_core.domain.job import BatchJob
@@ -70,6 +71,8 @@ __all__ = [
     "TerminalResultsExport",
     "TerminalResultsPage",
     "TextItemResult",
+    "TickReport",
     "TokenUsage",
+    "WorkReport",
     "verify_bundle",
 ]

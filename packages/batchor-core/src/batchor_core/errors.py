@@ -29,6 +29,7 @@ BatchorError
 │   ├── IllegalTransitionError   a fault of batchor itself
 │   └── LeaseLostError            another worker has taken the work over
 ├── StorageError                  the state cannot be read or written
+│   ├── StorageUnavailableError   not now: what is committed is safe, and trying again is too
 │   └── StorageVersionError       a newer batchor wrote it
 ├── ArtifactError                 a request or answer file cannot be read or written
 │   └── ArtifactNotFoundError
@@ -263,6 +264,10 @@ class LeaseLostError(StateError):
 
 class StorageError(BatchorError):
     """The state cannot be read or written."""
+
+
+class StorageUnavailableError(StorageError):
+    """The database cannot be reached, or is too busy, at the moment: what is committed is safe, and trying again is too."""
 
 
 class StorageVersionError(StorageError):

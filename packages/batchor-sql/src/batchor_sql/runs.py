@@ -55,10 +55,19 @@ class SqlRunStore:
             rows = rows.where(age < tuple_(literal(self.get(before).created_at, Instant), before))
         return [_record(row) for row in self._connection.execute(rows).mappings()]
 
+    def unfinished(self, *, limit: int) -> Sequence[str]:
+        oldest_first = (
+            select(runs.c.run_id).where(runs.c.finished_at.is_(None)).order_by(runs.c.created_at, runs.c.run_id)
+        )
+        return list(self._connection.execute(oldest_first.limit(limit)).scalars())
+
     def _read(self, run_id: str, *, lock: bool) -> RunRecord:
         row = select(runs).where(runs.c.run_key == self._scope.run_key(run_id))
-        # SQLite has no FOR UPDATE and leaves it out: there, BEGIN IMMEDIATE has locked everything.
-        return _record(self._connection.execute(row.with_for_update() if lock else row).mappings().one())
+        if lock:
+            # SQLite has no FOR UPDATE and leaves it out: there, BEGIN IMMEDIATE has locked everything. Elsewhere the
+            # key stays free: foreign keys share it, so who adds a batch or an event would wait, or deadlock with us.
+            row = row.with_for_update(key_share=True)
+        return _record(self._connection.execute(row).mappings().one())
 
 
 def _changing(run: RunRecord) -> dict[str, Any]:

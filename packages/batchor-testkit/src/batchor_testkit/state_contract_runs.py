@@ -182,3 +182,11 @@ class RunStoreContract(StateContract):
 
     def test_an_empty_store_has_an_empty_page(self, store: StateStore) -> None:
         assert _page_through(store, limit=5) == []
+
+    def test_unfinished_runs_come_oldest_first_the_paused_among_them(self, store: StateStore) -> None:
+        done = replace(example_run("done"), finished_at=seconds_later(9))
+        _add(store, done, *(example_run(f"run-{age}", created_at=seconds_later(-age)) for age in (1, 3, 0, 2)))
+        _save(store, _get(store, "run-2").controlled(ControlEvent.PAUSE, reason="by_request"))
+        with store.reading() as unit:
+            assert list(unit.runs.unfinished(limit=10)) == ["run-3", "run-2", "run-1", "run-0"]
+            assert list(unit.runs.unfinished(limit=2)) == ["run-3", "run-2"]

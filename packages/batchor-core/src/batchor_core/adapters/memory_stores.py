@@ -67,6 +67,10 @@ class MemoryRunStore(_MemoryStore):
         keys = self._facts.run_order.before(bound, limit=limit)
         return [self._facts.runs[run_id].run for _, run_id in keys]
 
+    def unfinished(self, *, limit: int) -> Sequence[str]:
+        found = [facts.run for facts in self._facts.runs.values() if facts.run.finished_at is None]
+        return [run.run_id for run in sorted(found, key=attrgetter("created_at", "run_id"))[:limit]]
+
 
 class MemoryItemStore(_MemoryStore):
     """Items, in one list per run."""

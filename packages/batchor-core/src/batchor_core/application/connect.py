@@ -24,19 +24,24 @@ class Providers:
 
     given: Mapping[str, ProviderFactory]
     """Factories by name, before those that are registered."""
-    opened: list[BatchProvider] = field(default_factory=list)
+    opened: list[tuple[ProviderConfig, BatchProvider]] = field(default_factory=list)
+    """Runs of one configuration share a provider, so that a process may drive any number of them."""
 
     def factory(self, name: str) -> ProviderFactory:
         return self.given[name] if name in self.given else provider_named(name)
 
     def connect(self, config: ProviderConfig) -> BatchProvider:
+        for known, provider in self.opened:
+            if known == config:
+                return provider
         provider = self.factory(config.provider).connect(config)
-        self.opened.append(provider)
+        self.opened.append((config, provider))
         return provider
 
     def close(self) -> None:
         while self.opened:
-            self.opened.pop().close()
+            _, provider = self.opened.pop()
+            provider.close()
 
 
 def context_of(run: RunRecord, services: Services, config: ProviderConfig) -> RunContext:
@@ -60,14 +65,14 @@ def connect_for_job(
     services: Services,
     provider: BatchProvider,
 ) -> Cycle:
-    """A cycle that also ingests. `MissingCredentialsError` when there is no key."""
+    """A cycle that also ingests."""
     ctx = context_of(run, services, job.provider_config)
     codec = provider.codec(ctx.job.output_schema)
     limits = ctx.enqueue_limits
     counts_tokens = limits is not None and limits.max_batch_tokens is not None
     ingestion = Ingestion(ctx, job, source=source, codec=codec, tokens=provider.tokens if counts_tokens else None)
     reader = LineReader(run.tag, codec, job.structured_output)
-    return Cycle(ctx, client=provider.client, reader=reader, ingestion=ingestion)
+    return Cycle(ctx, provider=provider, reader=reader, ingestion=ingestion)
 
 
 def connect_stored(
@@ -82,7 +87,7 @@ def connect_stored(
     """A cycle for a run whose job is not at hand: all but its ingestion.
 
     *config* and *model* stand in for what is not stored (the key, a local class); else the
-    environment and the stored reference give them.
+    environment and the stored reference give them. `MissingCredentialsError` when there is no key.
     """
     stored = StoredJob.from_json(run.config)
     factory = providers.factory(stored.provider)
@@ -93,6 +98,7 @@ def connect_stored(
     schema = stored.output_schema
     found = None if schema is None else find_model(schema, given=model, may_import=may_import)
     provider = providers.connect(config)
+    provider.client  # noqa: B018  raises here, before a step is taken, when there is no key
     ctx = context_of(run, services, config)
     reader = LineReader(run.tag, provider.codec(schema), found)
-    return Cycle(ctx, client=provider.client, reader=reader, ingestion=None)
+    return Cycle(ctx, provider=provider, reader=reader, ingestion=None)

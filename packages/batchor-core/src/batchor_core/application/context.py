@@ -92,6 +92,10 @@ class RunContext:
             return run, []
         return finished, [self.event(EventType.RUN_FINISHED, {"status": finished.status.value})]
 
+    def until_next_look(self) -> timedelta:
+        """The poll interval, give or take a tenth: batches that were sent together are not asked for together for ever."""
+        return self.poll_interval * (0.9 + 0.2 * self.services.rng.random())
+
     def backoff(self, failures: int, *, retry_after_s: float | None = None) -> timedelta:
         """How long to wait after the *failures*-th failed call in a row, by the run's retry policy."""
         jitter = self.services.rng.random()

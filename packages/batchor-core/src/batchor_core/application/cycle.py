@@ -21,7 +21,7 @@ from batchor_core.domain.batch import BatchRecord, BatchState
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import ArtifactError, LeaseLostError, ProviderError
 from batchor_core.failpoints import around
-from batchor_core.ports.provider import BatchClient
+from batchor_core.ports.provider import BatchClient, BatchProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Cycle:
     """Drives one run from this process; each step is durable, so that any number of processes may do so."""
 
     def __init__(
-        self, ctx: RunContext, *, client: BatchClient, reader: LineReader, ingestion: Ingestion | None
+        self, ctx: RunContext, *, provider: BatchProvider, reader: LineReader, ingestion: Ingestion | None
     ) -> None:
         self._ctx = ctx
-        self._client = client
+        self._provider = provider
         self._reader = reader
         self._ingestion = ingestion
 
@@ -83,6 +83,14 @@ class Cycle:
             next_due_at=agenda.next_due_at(ingested.held_until),
         )
 
+    def ingest_once(self) -> CycleReport:
+        """Ingest a slice, and send nothing: that is left to others. Needs no key."""
+        run = self._look_up().run
+        if not run.is_running:
+            return CycleReport(run)
+        step = self._ingest()
+        return CycleReport(self._look_up().run, ingested=step.ingested, next_due_at=step.held_until)
+
     def _cancel_once(self, agenda: "_Agenda") -> CycleReport:
         """One cycle of a run that is being cancelled: end what is not sent, cancel and collect what is."""
         if self._ingestion is not None:
@@ -107,6 +115,10 @@ class Cycle:
     def unknown_batches(self) -> tuple[str, ...]:
         """The provider's ids of this run's batches that the state does not know."""
         return report_unknown_batches(self._ctx, self._client)
+
+    @property
+    def _client(self) -> BatchClient:
+        return self._provider.client
 
     def close(self) -> None:
         """Give back what this process holds; the run goes on wherever it is driven next."""

@@ -31,6 +31,21 @@ from batchor_core.json_types import JsonObject
 
 ResultT = TypeVar("ResultT", bound=TextItemResult)
 
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """What one bounded step did, and when the next is worth it."""
+
+    summary: RunSummary
+    made_progress: bool
+    """Whether anything was done; then the next step may follow at once."""
+    next_due_at: datetime | None
+    """When something is to be done next, unless an operator or another worker changes that.
+
+    None: nothing is. The run is finished or paused, or the rest of its input is still to be read by whoever has the job.
+    """
+
+
 _LONGEST_SLEEP_S = 1.0
 """So often a waiting process looks whether somebody has paused the run."""
 _SHORTEST_SLEEP_S = 0.02
@@ -76,10 +91,12 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
     def snapshot(self) -> RunSnapshot:
         """The summary with the open batches and the kinds of failures."""
         with self._services.store.reading() as uow:
+            run = uow.runs.get(self._run_id)
             return RunSnapshot(
-                RunSummary.of(uow.runs.get(self._run_id)),
+                RunSummary.of(run),
                 tuple(BatchSnapshot.of(batch) for batch in uow.batches.open_batches(self._run_id)),
                 tuple(uow.results.failures(self._run_id)),
+                run.ingest.lease,
             )
 
     @property
@@ -111,6 +128,15 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         """One cycle: ingest a slice, submit, recover, poll and collect what is due; whether anything was done."""
         return self._run_cycle().made_progress
 
+    def tick(self) -> TickReport:
+        """`refresh`, with what a scheduler wants to know.
+
+        Bounded: it takes as many batches as the runner's *concurrency* one step further, and never sleeps. It may be
+        called at any time, by any number of processes at once: what is not due, or held by another, is left alone.
+        """
+        report = self._run_cycle()
+        return TickReport(RunSummary.of(report.run), report.made_progress, report.next_due_at)
+
     def wait(self, *, timeout: float | None = None) -> Self:
         """Drive the run until it is finished.
 
@@ -134,11 +160,14 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
             if pause_s > 0:
                 clock.sleep(pause_s)
 
-    def ingest(self) -> Self:
-        """Drive the run until its whole input is read and what can be sent is sent, or until it is paused."""
+    def ingest(self, *, detach: bool = False) -> Self:
+        """Drive the run until its whole input is read and what can be sent is sent, or until it is paused.
+
+        With *detach*, nothing is sent: that is left to workers.
+        """
         clock = self._services.clock
         while True:
-            report = self._run_cycle()
+            report = self._connected().ingest_once() if detach else self._run_cycle()
             run = report.run
             if not run.is_running or (run.ingest.complete and not report.claimed):
                 return self

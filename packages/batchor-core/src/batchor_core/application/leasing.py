@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event, Thread
 
-from batchor_core.application.context import RunContext, batch_data, logger
+from batchor_core.application.context import RunContext, Services, batch_data, logger
 from batchor_core.application.control import pause
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.events import EventType
@@ -45,6 +45,22 @@ def kept_alive(ctx: RunContext, batch: BatchRecord) -> Generator[None]:
 def hold(ctx: RunContext, uow: UnitOfWork, batch: BatchRecord) -> BatchRecord:
     """Begin a transaction on *batch*: prove and renew the lease; the batch as it is stored now."""
     return uow.batches.hold(batch, now=ctx.now(), ttl=ctx.services.lease_ttl)
+
+
+def release_held(services: Services, run_id: str) -> int:
+    """Hand back every batch of the run that this worker holds; how many. For a worker that ends within a step.
+
+    The step may still be under way in a thread: its next write is made under the same fence if nobody has taken
+    the batch over by then, and refused if somebody has.
+    """
+    with services.store.reading() as uow:
+        held = [batch for batch in uow.batches.open_batches(run_id) if batch.lease.owner == services.owner]
+    for batch in held:
+        with around("worker.release"), services.store.transaction() as uow:
+            now = services.now()
+            stored = uow.batches.hold(batch, now=now, ttl=services.lease_ttl)
+            uow.batches.save(handed_back(stored, due_at=now, failures=stored.failures))
+    return len(held)
 
 
 def handed_back(batch: BatchRecord, *, due_at: datetime, failures: int = 0) -> BatchRecord:

@@ -34,7 +34,7 @@ def poll(ctx: RunContext, batch: BatchRecord, client: BatchClient) -> BatchRecor
             events = release_capacity(ctx, uow, seen)
             seen = replace(seen, reserved_tokens=0)
         else:
-            seen = handed_back(seen, due_at=now + ctx.poll_interval)
+            seen = handed_back(seen, due_at=now + ctx.until_next_look())
         uow.batches.save(seen)
         uow.events.append(events)
     kind = EventType.BATCH_ENDED if remote.ended else EventType.BATCH_POLLED

@@ -1,18 +1,22 @@
 """The entry: start a job, or take up a stored run."""
 
 import os
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from random import Random, SystemRandom
+from threading import Event
 from types import TracebackType
 from typing import Any, Self, cast, overload
 
 from batchor_core.application.connect import Providers, connect_for_job, connect_stored
 from batchor_core.application.context import Services
 from batchor_core.application.cycle import Cycle
-from batchor_core.application.handle import Run, RunAccess
+from batchor_core.application.handle import Run, RunAccess, TickReport
 from batchor_core.application.iterable_source import as_checkpointed
+from batchor_core.application.leasing import release_held
 from batchor_core.application.output_model import describe_output
+from batchor_core.application.work import MAX_RUNS, Worker, WorkReport
 from batchor_core.domain.events import EventType
 from batchor_core.domain.job import BatchJob, OutputModel, PayloadT, ProviderConfig, StoredJob
 from batchor_core.domain.policies import RecoveryPolicy, SlicePolicy
@@ -62,7 +66,7 @@ class BatchRunner:
             clock=clock or default_clock(),
             observer=observer,
             rng=random,
-            owner=f"{os.getpid()}-{random.getrandbits(64):016x}",
+            owner=f"{platform.node()[:40] or 'host'}-{os.getpid()}-{random.getrandbits(64):016x}",
             lease_ttl=timedelta(seconds=lease_ttl_s),
             slices=slice_policy or SlicePolicy(),
             recovery=recovery_policy or RecoveryPolicy(),
@@ -88,15 +92,19 @@ class BatchRunner:
         self._services.store.close()
 
     @overload
-    def start(self, job: BatchJob[PayloadT, None], *, run_id: str | None = None) -> Run[TextItemResult]: ...
+    def start(
+        self, job: BatchJob[PayloadT, None], *, run_id: str | None = None, detach: bool = False
+    ) -> Run[TextItemResult]: ...
 
     @overload
     def start(
-        self, job: BatchJob[PayloadT, OutputT], *, run_id: str | None = None
+        self, job: BatchJob[PayloadT, OutputT], *, run_id: str | None = None, detach: bool = False
     ) -> Run[StructuredItemResult[OutputT]]: ...
 
-    def start(self, job: BatchJob[PayloadT, Any], *, run_id: str | None = None) -> Run[Any]:
+    def start(self, job: BatchJob[PayloadT, Any], *, run_id: str | None = None, detach: bool = False) -> Run[Any]:
         """Read the job's input, send what fills a batch on the way and the rest at the end; then return.
+
+        With *detach*, only read the input: sending is left to workers (`work`, `tick`), and no key is needed here.
 
         With the *run_id* of a stored run, go on where it stopped, if source and configuration are the
         stored ones: else `SourceChangedError` or `ConfigChangedError`, and nothing is changed. An unusable schema,
@@ -107,14 +115,15 @@ class BatchRunner:
         stored = self._describe(job)
         source = as_checkpointed(job.items)
         provider = self._providers.connect(job.provider_config)
-        provider.client  # noqa: B018  raises here, before anything is stored, when there is no key
+        if not detach:
+            provider.client  # noqa: B018  raises here, before anything is stored, when there is no key
         record = self._add_or_take_up(chosen_id, stored, source)
         cycle = connect_for_job(record, job, source=source, services=self._services, provider=provider)
         self._cycles.append(cycle)
         run: Run[Any] = Run(
             chosen_id, self._access(model=job.structured_output, config=job.provider_config), cycle=cycle
         )
-        return run.ingest()
+        return run.ingest(detach=detach)
 
     @overload
     def run_and_wait(
@@ -158,6 +167,49 @@ class BatchRunner:
         with self._services.store.reading() as uow:
             uow.runs.get(run_id)
         return Run(run_id, self._access(model=structured_output, config=provider_config))
+
+    def tick(
+        self, run_id: str, *, structured_output: type[Any] | None = None, provider_config: ProviderConfig | None = None
+    ) -> TickReport:
+        """One bounded, idempotent step of a stored run, for schedulers: see `Run.tick`, and `get_run` for the arguments."""
+        run = self.get_run(run_id, structured_output=structured_output, provider_config=provider_config)
+        return run.tick()
+
+    def work(
+        self,
+        *,
+        run_ids: Collection[str] = (),
+        until_idle: bool = False,
+        stop: Event | None = None,
+        provider_config: Callable[[str], ProviderConfig | None] | None = None,
+        on_round: Callable[[WorkReport], None] | None = None,
+    ) -> WorkReport:
+        """Drive all unfinished runs of the storage, or those of *run_ids*, beside any number of other workers.
+
+        New runs are noticed within seconds. Returns when *stop* is set and the steps at hand are done, or with
+        *until_idle* as soon as there is nothing that this process could do now or later. *provider_config* gives a run's
+        configuration where the stored one and the environment do not suffice. *on_round* is told how things stand.
+
+        A run that cannot be driven here (no key, unknown model, missing files) is logged, shown in the report, and tried
+        again later; a storage that is unavailable is waited for. `StorageError` when it is damaged, `RunNotFoundError` for
+        an unknown id.
+        """
+
+        def handle(run_id: str) -> Run[Any]:
+            config = None if provider_config is None else provider_config(run_id)
+            return self.get_run(run_id, provider_config=config)
+
+        worker = Worker(self._services, handle, run_ids=run_ids, on_round=on_round or _ignore)
+        return worker.work(stop=stop or Event(), until_idle=until_idle)
+
+    def release(self) -> int:
+        """Hand back the batches that this process holds, for others to go on at once; how many.
+
+        For a process that ends within a step, such as a long upload; whatever the step still does is safe.
+        """
+        with self._services.store.reading() as uow:
+            unfinished = uow.runs.unfinished(limit=MAX_RUNS)
+        return sum(release_held(self._services, run_id) for run_id in unfinished)
 
     def runs(self, *, before: str | None = None, limit: int = 100) -> Sequence[RunSummary]:
         """Stored runs, newest first; *before* is the last run id of the page before."""
@@ -211,7 +263,7 @@ class BatchRunner:
 
     def _access(self, *, model: type[OutputModel] | None, config: ProviderConfig | None) -> RunAccess:
         def connect(record: RunRecord) -> Cycle:
-            cycle = connect_stored(
+            return connect_stored(
                 record,
                 services=self._services,
                 providers=self._providers,
@@ -219,10 +271,11 @@ class BatchRunner:
                 model=model,
                 may_import=self._may_import,
             )
-            self._cycles.append(cycle)
-            return cycle
 
         return RunAccess(self._services, connect, model, self._may_import)
+
+
+def _ignore(_report: WorkReport) -> None: ...
 
 
 def _storage(storage: StateStore | str | None) -> StateStore:

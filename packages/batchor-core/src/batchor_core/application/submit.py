@@ -64,7 +64,7 @@ def acknowledge(ctx: RunContext, batch: BatchRecord, remote: RemoteBatch, *, eve
     with around("submit.record_batch"), ctx.store.transaction() as uow:
         now = ctx.now()
         submitted = hold(ctx, uow, batch).moved(BatchEvent.ACKNOWLEDGE).seen(remote)
-        submitted = handed_back(submitted, due_at=now if remote.ended else now + ctx.poll_interval)
+        submitted = handed_back(submitted, due_at=now if remote.ended else now + ctx.until_next_look())
         uow.batches.save(submitted)
         run = uow.runs.lock(ctx.run_id)
         counts = run.counts.move(ItemStatus.QUEUED_LOCAL, ItemEvent.SUBMIT, number=batch.request_count)

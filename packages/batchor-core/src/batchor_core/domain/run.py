@@ -204,6 +204,8 @@ class BatchSnapshot:
     request_count: int
     next_due_at: datetime
     failures: int
+    lease: Lease = Lease()
+    """Who works on it now, and until when nobody else may."""
 
     @classmethod
     def of(cls, batch: BatchRecord) -> Self:
@@ -215,6 +217,7 @@ class BatchSnapshot:
             request_count=batch.request_count,
             next_due_at=batch.next_due_at,
             failures=batch.failures,
+            lease=batch.lease,
         )
 
 
@@ -225,3 +228,5 @@ class RunSnapshot:
     summary: RunSummary
     open_batches: tuple[BatchSnapshot, ...] = ()
     failures: tuple[FailureCount, ...] = ()
+    ingest_lease: Lease = Lease()
+    """Who reads the input, and until when nobody else may."""

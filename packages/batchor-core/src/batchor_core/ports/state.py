@@ -94,6 +94,10 @@ class RunStore(Protocol):
         """Runs, newest first; *before* is the last run id of the page before."""
         ...
 
+    def unfinished(self, *, limit: int) -> Sequence[str]:
+        """The ids of up to *limit* runs without `finished_at`, oldest first; paused ones too."""
+        ...
+
 
 class ItemStore(Protocol):
     """Items: immutable once they are appended."""
