@@ -200,19 +200,38 @@ def test_an_unfinished_file_is_hidden_and_carries_the_name(store: LocalArtifactS
     assert [path.name for path in (root / "run").iterdir()] == ["out.jsonl"]
 
 
-def leave_behind(root: Path, name: str) -> Path:
-    path = root / f".{name}.0123456789abcdef.tmp"
+def leave_behind(root: Path, name: str, *, age_s: float) -> Path:
+    path = root / f".{name}.otherhost-17-0123456789abcdef.tmp"
     path.write_bytes(b"half")
+    then = path.stat().st_mtime - age_s
+    os.utime(path, (then, then))
     return path
 
 
-@each(CREATE | DELETE)
-def test_what_a_crashed_create_left_is_removed(store: LocalArtifactStore, root: Path, use: Use) -> None:
+@each(CREATE | DELETE | {"append": READS_AND_APPENDS["append"]})
+def test_what_any_host_left_unfinished_an_hour_ago_is_removed(store: LocalArtifactStore, root: Path, use: Use) -> None:
     create(store, "out", b"former")
-    left, others = leave_behind(root, "out"), leave_behind(root, "out.more")
+    left, others = leave_behind(root, "out", age_s=3_700), leave_behind(root, "out.more", age_s=3_700)
     use(store, "out")
     assert not left.exists()
-    assert others.exists()
+    assert not others.exists()
+
+
+@each(CREATE | DELETE | {"append": READS_AND_APPENDS["append"]})
+def test_what_another_host_may_still_be_writing_stays(store: LocalArtifactStore, root: Path, use: Use) -> None:
+    create(store, "out", b"former")
+    living = leave_behind(root, "out", age_s=3_500)
+    use(store, "out")
+    assert living.exists()
+
+
+def test_hidden_files_of_others_stay_whatever_their_age(store: LocalArtifactStore, root: Path) -> None:
+    create(store, "out", b"former")
+    foreign = root / ".nfs0000000000a1b2c3.tmp"
+    foreign.write_bytes(b"")
+    os.utime(foreign, (0, 0))
+    store.delete("out")
+    assert foreign.exists()
 
 
 def test_an_unfinished_file_in_use_is_not_removed(store: LocalArtifactStore) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from batchor_artifacts import LocalArtifactStore
 from batchor_artifacts.faults import artifact_fault
-from batchor_core.errors import ArtifactError, ArtifactNotFoundError
+from batchor_core.errors import ArtifactError, ArtifactNotFoundError, LeaseLostError
 
 WRITE = """
 import os, signal, sys
@@ -90,9 +90,11 @@ def test_a_create_that_is_killed_behind_its_rename_leaves_the_whole_object(
     assert content(store) == b"new" * 1_000_000
 
 
-def test_creating_again_removes_what_the_killed_process_left(store: LocalArtifactStore, tmp_path: Path) -> None:
+def test_creating_an_hour_later_removes_what_the_killed_process_left(store: LocalArtifactStore, tmp_path: Path) -> None:
     run_and_kill(CREATE, tmp_path, failpoint="artifact.create.rename.before")
-    assert len(list((tmp_path / "run").iterdir())) == 1
+    [left] = (tmp_path / "run").iterdir()
+    an_hour_ago = left.stat().st_mtime - 3_700
+    os.utime(left, (an_hour_ago, an_hour_ago))
     create(store, b"again")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["a"]
 
@@ -111,13 +113,15 @@ def test_an_append_goes_on_behind_a_killed_one(store: LocalArtifactStore, tmp_pa
     assert content(store) == b"committed second and on"
 
 
-@pytest.mark.parametrize("step", ["sync.before", "rename.before", "rename.after", "sync_folders.before"])
-def test_a_take_over_that_is_killed_loses_nothing(store: LocalArtifactStore, tmp_path: Path, step: str) -> None:
+@pytest.mark.parametrize(
+    "step", ["copy.before", "copy.after", "rename.before", "rename.after", "sync.before", "sync_folders.before"]
+)
+def test_an_append_that_is_killed_anywhere_loses_nothing(store: LocalArtifactStore, tmp_path: Path, step: str) -> None:
     with store.append("run/a", at=0) as asleep:
         asleep.write(b"committed")
         asleep.sync()
-        run_and_kill(APPEND, tmp_path, failpoint=f"artifact.take_over.{step}")
-        assert content(store) == b"committed"
+        run_and_kill(APPEND, tmp_path, failpoint=f"artifact.append.{step}")
+        assert content(store).startswith(b"committed")
         with store.append("run/a", at=9) as writer:
             writer.write(b" and on")
     assert content(store) == b"committed and on"
@@ -186,14 +190,20 @@ def test_a_folder_without_the_right_to_write_is_told_with_the_remedy(tmp_path: P
         (errno.EROFS, "Read-only file system; mount the file system for writing"),
         (errno.EACCES, "Permission denied; give the folder"),
         (errno.EMFILE, "ulimit -n"),
-        (errno.ENOLCK, "needs file locks"),
+        (errno.ESTALE, "another host has replaced or deleted it: open it again"),
         (errno.ETIMEDOUT, "correct that, then start the run again: it goes on from what is stored"),
     ],
 )
 def test_each_fault_of_the_medium_has_a_remedy(code: int, remedy: str) -> None:
-    fault = artifact_fault(OSError(code, os.strerror(code)), action="sync", name="run/a", root=Path("/data"))
-    assert str(fault).startswith("cannot sync artifact 'run/a' in /data: ")
+    fault = artifact_fault(OSError(code, os.strerror(code)), action="open", name="run/a", root=Path("/data"))
+    assert str(fault).startswith("cannot open artifact 'run/a' in /data: ")
     assert remedy in str(fault)
+
+
+@pytest.mark.parametrize("action", ["write", "sync", "close"])
+def test_writing_to_what_another_host_has_replaced_is_a_lost_lease(action: str) -> None:
+    fault = artifact_fault(OSError(errno.ESTALE, "stale"), action=action, name="run/a", root=Path("/data"))
+    assert isinstance(fault, LeaseLostError)
 
 
 def test_an_error_of_the_callers_block_stays_what_it_is(store: LocalArtifactStore) -> None:

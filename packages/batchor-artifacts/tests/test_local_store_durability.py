@@ -78,14 +78,27 @@ def test_taking_over_what_is_too_short_is_refused(store: LocalArtifactStore) -> 
     assert content(store, "run/a") == b"one"
 
 
-def test_a_writer_that_has_ended_is_not_copied_from(store: LocalArtifactStore, root: Path) -> None:
-    append(store, "a", b"one", at=0)
-    before = (root / "a").stat().st_ino
-    append(store, "a", b"two", at=3)
-    assert (root / "a").stat().st_ino == before
+def test_a_reader_keeps_what_it_opened_when_a_writer_cuts_it_off(store: LocalArtifactStore) -> None:
+    create(store, "a", b"one, two")
+    with store.open("a") as file:
+        append(store, "a", b"three", at=0)
+        assert file.read() == b"one, two"
 
 
-# Others who act while an object is being opened
+def test_an_unfinished_file_that_another_host_took_for_a_leftover_is_a_lost_lease(
+    store: LocalArtifactStore, root: Path
+) -> None:
+    create(store, "a", b"former")
+
+    def others_sweep() -> None:
+        for path in root.glob(".a.*.tmp"):
+            path.unlink()
+
+    failpoints.observe(at_first("artifact.create.rename.before", others_sweep))
+    with pytest.raises(LeaseLostError):
+        create(store, "a", b"new")
+    failpoints.observe(None)
+    assert content(store, "a") == b"former"
 
 
 def at_first(failpoint: str, action: Callable[[], None]) -> Callable[[str], None]:
@@ -100,31 +113,6 @@ def at_first(failpoint: str, action: Callable[[], None]) -> Callable[[str], None
     return observer
 
 
-def test_an_object_that_is_replaced_before_it_is_locked_is_opened_again(
-    store: LocalArtifactStore, passed: list[str]
-) -> None:
-    create(store, "a", b"former")
-    failpoints.observe(at_first("artifact.append.lock", lambda: create(store, "a", b"newest")))
-    append(store, "a", b" and on", at=6)
-    assert content(store, "a") == b"newest and on"
-
-
-def test_an_object_that_is_deleted_before_it_is_locked_is_made_again(
-    store: LocalArtifactStore, passed: list[str]
-) -> None:
-    failpoints.observe(at_first("artifact.append.lock", lambda: store.delete("a")))
-    append(store, "a", b"new", at=0)
-    assert content(store, "a") == b"new"
-
-
-def test_an_unfinished_file_that_is_removed_before_it_is_locked_is_made_again(
-    store: LocalArtifactStore, passed: list[str]
-) -> None:
-    failpoints.observe(at_first("artifact.create.lock", lambda: store.delete("a")))
-    create(store, "a", b"new")
-    assert content(store, "a") == b"new"
-
-
 # The order of durable steps
 
 
@@ -132,7 +120,7 @@ def test_create_syncs_the_content_then_renames_then_syncs_the_folders(
     store: LocalArtifactStore, passed: list[str]
 ) -> None:
     create(store, "run/a", b"x")
-    assert passed == ["artifact.create.lock"] + [
+    assert passed == [
         f"artifact.create.{step}.{side}" for step in ("sync", "rename", "sync_folders") for side in ("before", "after")
     ]
 
@@ -142,8 +130,7 @@ def test_a_new_object_is_synced_with_its_folders_once(store: LocalArtifactStore,
         writer.sync()
         writer.sync()
     assert [name for name in passed if not name.endswith(".after")] == [
-        "artifact.append.lock",
-        "artifact.append.cut.before",
+        "artifact.append.rename.before",
         "artifact.append.sync.before",
         "artifact.append.sync_folders.before",
         "artifact.append.sync.before",
@@ -184,13 +171,15 @@ def test_a_begun_object_and_all_its_folders_are_synced_though_others_made_them(
     assert synced == inodes_of(root / "run" / "a", root / "run", root)
 
 
-def test_a_copy_that_takes_over_is_synced(store: LocalArtifactStore, root: Path, synced: set[int]) -> None:
-    with store.append("run/a", at=0) as asleep:
-        asleep.write(b"one")
-        asleep.sync()
-        synced.clear()
-        with store.append("run/a", at=3):
-            assert synced == inodes_of(root / "run" / "a", root / "run", root)
+def test_a_copy_is_synced_before_it_takes_the_name(
+    store: LocalArtifactStore, root: Path, synced: set[int], passed: list[str]
+) -> None:
+    create(store, "a", b"one")
+    synced.clear()
+    syncs_at_rename: list[set[int]] = []
+    failpoints.observe(at_first("artifact.append.rename.before", lambda: syncs_at_rename.append(set(synced))))
+    with store.append("a", at=3):
+        assert syncs_at_rename == [inodes_of(root / "a")]
 
 
 def test_a_sync_that_failed_is_not_repeated(store: LocalArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,15 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchor_core.errors import ArtifactError, ArtifactNotFoundError
+from batchor_core.errors import ArtifactError, ArtifactNotFoundError, LeaseLostError
 
 _GO_ON = "then start the run again: it goes on from what is stored"
 _FREE_SPACE = f"free some space there, {_GO_ON}"
 _GRANT = f"give the folder and all that is in it to the user that runs batchor (chown), {_GO_ON}"
 _NO_LINKS = f"something else than a folder or file of batchor stands at this name: take it away, {_GO_ON}"
-_LOCKS = "batchor needs file locks (flock): mount the file system with locks, or use another folder"
+_REPLACED = "another host has replaced or deleted it: open it again, or restore it from a backup"
 
+_WRITING = ("write", "sync", "close")
 _REMEDIES: Mapping[int, str] = {
     errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: f"free some space or raise the quota, {_GO_ON}",
@@ -27,13 +28,15 @@ _REMEDIES: Mapping[int, str] = {
     errno.EMFILE: f"raise the limit on open files (ulimit -n), {_GO_ON}",
     errno.ENFILE: f"raise the system's limit on open files, {_GO_ON}",
     errno.EIO: f"look to the disk, restore what is damaged, {_GO_ON}",
-    errno.ENOLCK: _LOCKS,
-    errno.EOPNOTSUPP: _LOCKS,
+    errno.ESTALE: _REPLACED,
 }
 
 
-def artifact_fault(error: OSError, *, action: str, name: str, root: Path) -> ArtifactError:
+def artifact_fault(error: OSError, *, action: str, name: str, root: Path) -> ArtifactError | LeaseLostError:
     """What *error* means for the artifact *name*, and what to do about it."""
+    if error.errno == errno.ESTALE and action in _WRITING:
+        # On a network file system, a file that another host replaced is gone for those who still write to it.
+        return LeaseLostError(f"artifact {name!r}")
     if isinstance(error, FileNotFoundError):
         return ArtifactNotFoundError(name, place=str(root))
     remedy = _REMEDIES.get(error.errno or 0, f"correct that, {_GO_ON}")

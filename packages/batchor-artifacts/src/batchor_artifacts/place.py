@@ -7,21 +7,18 @@ opening in which somebody can put a link there; with descriptors there is no suc
 
 import errno
 import os
-import stat
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchor_artifacts.access import Access
 from batchor_artifacts.faults import told_as_artifact_error
 from batchor_core.domain.artifact_name import check_artifact_name, is_artifact_name
-from batchor_core.errors import ArtifactError
 from batchor_core.failpoints import around
 
-_FOLDER_MODE = 0o700
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,7 @@ class Place:
     """An object's name, and the open folders that lead to it."""
 
     root: Path
+    access: Access
     name: str
     folders: Sequence[int]
     """Descriptors, the root's first."""
@@ -50,45 +48,46 @@ class Place:
 
 
 @contextmanager
-def open_place(root: Path, name: str, *, make: bool = False) -> Generator[Place]:
+def open_place(root: Path, name: str, *, access: Access, make: bool = False) -> Generator[Place]:
     """The place of *name*, open as long as the block runs. With *make*, folders that are missing are made."""
     *parents, leaf = check_artifact_name(name).split("/")
     with ExitStack() as stack:
         with told_as_artifact_error("reach", name=name, root=root):
-            folders = [_kept_open(stack, open_root(root, make=make))]
+            folders = [_kept_open(stack, open_root(root, access=access, make=make))]
             for parent in parents:
                 if make:
-                    _make_folder(parent, within=folders[-1])
+                    with suppress(FileExistsError):
+                        os.mkdir(parent, access.folder_mode, dir_fd=folders[-1])
                 folders.append(_kept_open(stack, open_folder(parent, within=folders[-1])))
-        yield Place(root, name, folders, leaf)
+                if make:
+                    access.give_folder(folders[-1])
+        yield Place(root, access, name, folders, leaf)
 
 
-def open_root(root: Path, *, make: bool = False) -> int:
+def open_root(root: Path, *, access: Access, make: bool = False) -> int:
     """A descriptor of the root; `ArtifactError` when somebody else could write there."""
     if make:
-        _make_root(root)
+        _make_root(root, access)
     descriptor = os.open(root, _FOLDER_FLAGS)
-    status = os.fstat(descriptor)
-    if status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_MAY_WRITE:
-        return descriptor
-    os.close(descriptor)
-    raise ArtifactError(
-        f"the artifact folder {root} can be written by other users; "
-        "make it your own with mode 0700 (chown, chmod 700), or give another folder"
-    )
+    try:
+        access.check_root(root, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def open_folder(name: str, *, within: int) -> int:
     return os.open(name, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=within)
 
 
-def walk_root(root: Path, prefix: str) -> Iterator[str]:
+def walk_root(root: Path, prefix: str, *, access: Access) -> Iterator[str]:
     """The names of all objects that begin with *prefix*, in any order.
 
     Unfinished files, links and all that batchor does not name so are left out.
     """
     with ExitStack() as stack:
-        yield from _walk(_kept_open(stack, open_root(root)), "", prefix)
+        yield from _walk(_kept_open(stack, open_root(root, access=access)), "", prefix)
 
 
 def _walk(folder: int, above: str, prefix: str) -> Iterator[str]:
@@ -131,14 +130,10 @@ def _kept_open(stack: ExitStack, descriptor: int) -> int:
     return descriptor
 
 
-def _make_folder(name: str, *, within: int) -> None:
-    with suppress(FileExistsError):
-        os.mkdir(name, _FOLDER_MODE, dir_fd=within)
-
-
-def _make_root(root: Path) -> None:
+def _make_root(root: Path, access: Access) -> None:
     missing = [folder for folder in (root, *root.parents) if not folder.exists()]
     for folder in reversed(missing):
-        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         with ExitStack() as stack:
+            folder.mkdir(mode=access.folder_mode, exist_ok=True)
+            access.give_folder(_kept_open(stack, os.open(folder, _FOLDER_FLAGS)))
             sync_folder(_kept_open(stack, os.open(folder.parent, _FOLDER_FLAGS)))
