@@ -60,18 +60,24 @@ def commands() -> str:
     """Every command with its help, usage and options, as the command itself shows them."""
     group = typer.main.get_command(app)
     top = group.make_context("batchor", [], resilient_parsing=True)
-    return "\n\n".join(_command(name, command, top) for name, command in _subcommands(group))
+    return "\n\n".join(_command(name, command, parent) for name, command, parent in _subcommands(group, top))
 
 
-def _subcommands(group: Any) -> Sequence[tuple[str, Any]]:
-    return sorted(group.commands.items())
+def _subcommands(group: Any, context: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Each command with its name and its parent's context; of a group of commands, those in it."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from _subcommands(command, command.make_context(name, [], parent=context, resilient_parsing=True))
+        else:
+            yield name, command, context
 
 
 def _command(name: str, command: Any, top: Any) -> str:
     context = command.make_context(name, [], parent=top, resilient_parsing=True)
     usage = f"```text\n{command.get_usage(context)}\n```"
     rows = [_shown(record) for param in command.params if (record := param.get_help_record(context))]
-    return f"## {name}\n\n{inspect.cleandoc(command.help or '')}\n\n{usage}\n\n{_table(('option', 'meaning'), rows)}"
+    title = context.command_path.removeprefix("batchor ")
+    return f"## {title}\n\n{inspect.cleandoc(command.help or '')}\n\n{usage}\n\n{_table(('option', 'meaning'), rows)}"
 
 
 def _shown(record: tuple[str, str]) -> tuple[str, str]:

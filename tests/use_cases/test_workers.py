@@ -2,14 +2,21 @@
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
-from batchor_core import RunControlState, RunLifecycleStatus, WorkReport
+from batchor_core import MemoryStateStore, RunControlState, RunLifecycleStatus, WorkReport
 from batchor_core.domain.job import BatchJob
-from batchor_core.errors import ArtifactError, RunNotFoundError, StorageError, StorageUnavailableError
+from batchor_core.errors import (
+    ArtifactError,
+    ConfigurationError,
+    RunNotFoundError,
+    StorageError,
+    StorageUnavailableError,
+)
 from batchor_core.failpoints import InjectedCrash, arm, disarm
 
 type MakeJob = Callable[..., BatchJob[Any, None]]
@@ -198,6 +205,19 @@ def test_ticks_of_fresh_processes_alone_finish_a_run(world: Any, job: MakeJob) -
     report = world.new_process().tick(run.run_id)
     assert (report.made_progress, report.next_due_at, report.summary.counts.completed) == (False, None, 10)
     assert len(world.executed) == 10
+
+
+def test_a_storage_without_a_place_for_artifacts_can_be_read_and_starts_nothing(world: Any, job: MakeJob) -> None:
+    class SharedByHosts(MemoryStateStore):
+        @property
+        def artifact_root(self) -> Path | None:
+            raise ConfigurationError("there is no place for artifacts")
+
+    world.store = SharedByHosts()
+    runner = world.new_process(artifact_store=None)
+    with pytest.raises(ConfigurationError, match="no place for artifacts"):
+        runner.start(job(4))
+    assert list(runner.runs()) == []
 
 
 def test_looks_at_batches_are_spread(world: Any, job: MakeJob) -> None:

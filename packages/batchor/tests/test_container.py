@@ -8,7 +8,7 @@ from batchor.container import Container
 from batchor.settings import Settings
 from batchor_artifacts import LocalArtifactStore
 from batchor_core import BatchRunner, MemoryArtifactStore, MemoryStateStore, RunEvent
-from batchor_core.errors import RunNotFoundError, StorageError, UnknownAdapterError
+from batchor_core.errors import ConfigurationError, RunNotFoundError, StorageError, UnknownAdapterError
 from batchor_sqlite import SQLiteStorage
 
 
@@ -47,6 +47,25 @@ def test_a_storage_may_be_named(settings: Settings) -> None:
     container = Container(settings=settings.model_copy(update={"storage": "memory"}))
     assert isinstance(container.state_store(), MemoryStateStore)
     assert isinstance(container.artifact_store(), MemoryArtifactStore)
+
+
+def test_the_url_of_an_sqlite_file_is_that_file(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'by_url.sqlite3'}"
+    store = Container(settings=Settings(storage_url=url)).state_store()
+    assert isinstance(store, SQLiteStorage)
+    assert store.path == tmp_path / "by_url.sqlite3"
+
+
+def test_a_storage_that_takes_no_url_is_not_given_one() -> None:
+    with pytest.raises(ConfigurationError, match="'memory' takes no URL"):
+        Container(settings=Settings(storage="memory", storage_url="memory://x")).runner()
+
+
+def test_artifacts_may_lie_elsewhere(settings: Settings, tmp_path: Path) -> None:
+    elsewhere = settings.model_copy(update={"artifacts": str(tmp_path / "files")})
+    with Container(settings=elsewhere).artifact_store().create("run/a") as file:
+        file.write(b"1")
+    assert (tmp_path / "files" / "run" / "a").exists()
 
 
 def test_an_unknown_storage_is_refused(settings: Settings) -> None:

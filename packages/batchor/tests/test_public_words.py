@@ -4,7 +4,6 @@ import sys
 import pytest
 
 import batchor
-from batchor import BatchorError
 
 FIXED = [
     "BatchItem",
@@ -33,6 +32,8 @@ FIXED = [
     "PostgresStorage",
     "MemoryStateStore",
     "LocalArtifactStore",
+    "ObjectArtifactStore",
+    "artifact_store_at",
     "ItemSource",
     "CheckpointedItemSource",
     "CompositeItemSource",
@@ -40,7 +41,6 @@ FIXED = [
     "JsonlItemSource",
     "ParquetItemSource",
 ]
-PLANNED = ["PostgresStorage"]
 HEAVY = ("openai", "sqlalchemy", "pyarrow", "pydantic", "dependency_injector")
 
 
@@ -59,10 +59,27 @@ def test_an_unknown_word_is_an_attribute_error() -> None:
         batchor.BatchRuner  # noqa: B018  # ty: ignore[missing-attribute]  reading it is the point
 
 
-@pytest.mark.parametrize("name", PLANNED)
-def test_a_planned_word_says_when_called_what_to_use_instead(name: str) -> None:
-    with pytest.raises(BatchorError, match=rf"{name} is not in this version of batchor yet; \w+"):
-        getattr(batchor, name)("somewhere", columns=["id"])
+# None in `sys.modules` is how Python itself says that a module cannot be found.
+WITHOUT_POSTGRES = """
+import sys
+sys.modules["batchor_postgres"] = None
+from batchor import *
+print("SQLiteStorage" in globals(), "PostgresStorage" in globals())
+import batchor
+try:
+    batchor.PostgresStorage
+except MissingPackageError as error:
+    print(error)
+"""
+
+
+def test_what_an_extra_brings_names_the_extra_where_it_is_not_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_POSTGRES], capture_output=True, text=True, check=True, timeout=60
+    )
+    of_star_import, message = done.stdout.splitlines()
+    assert of_star_import == "True False"
+    assert "install it with: pip install 'batchor[postgres]'" in message
 
 
 def modules_after(statement: str) -> set[str]:

@@ -15,16 +15,46 @@ from batchor_cli.fault_options import FaultOptions
 class Place:
     """Where runs are stored."""
 
+    storage: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            help="sqlite, postgres, memory, or a name that an installed package registered. Default: what --storage-url "
+            "is for, else BATCHOR_STORAGE, else sqlite.",
+        ),
+    ] = None
+    storage_url: Annotated[
+        str | None,
+        Option(
+            metavar="URL",
+            help="sqlite:///file, postgresql://host/name, or what the storage takes; a password goes into "
+            "BATCHOR_STORAGE_URL, never here.",
+        ),
+    ] = None
     db_path: Annotated[
         Path | None,
-        Option(help="The SQLite file. Default: BATCHOR_DB_PATH, else `default` in your data folder."),
+        Option(
+            "--db-path", "--db", help="The SQLite file. Default: BATCHOR_DB_PATH, else `default` in your data folder."
+        ),
+    ] = None
+    artifacts: Annotated[
+        str | None,
+        Option(
+            metavar="PATH_OR_URL",
+            help="Where request and answer files are: a folder, or s3://bucket/prefix. The same for every command on a "
+            "run. Default: BATCHOR_ARTIFACTS, else beside the storage.",
+        ),
+    ] = None
+    config: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="The file of settings. Default: BATCHOR_CONFIG, else the nearest batchor.toml."),
     ] = None
     sandbox: Annotated[
         bool,
         Option(
             "--sandbox",
             help="Work with the bundled emulator: no key, no cost, made-up answers. "
-            "Its runs are kept in a database of their own, unless --db-path says where.",
+            "Its runs are kept in a database of their own, unless an option says where.",
         ),
     ] = False
 

@@ -31,7 +31,14 @@ def running_sandbox(store: StateStore, faults: FaultOptions) -> Generator[str]:
 
 
 def _state_dir(store: StateStore) -> Path | None:
-    return store.path.with_name(f"{store.path.stem}_sandbox") if isinstance(store, SQLiteStorage) else None
+    """Beside the storage; None, and so forgotten when the command ends, where that has no folder."""
+    if isinstance(store, SQLiteStorage):
+        return store.path.with_name(f"{store.path.stem}_sandbox")
+    try:
+        root = store.artifact_root
+    except ConfigurationError:
+        return None
+    return None if root is None else root.with_name(f"{root.name}_sandbox")
 
 
 def _profile(options: FaultOptions) -> FaultProfile:

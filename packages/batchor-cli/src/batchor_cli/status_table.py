@@ -6,12 +6,25 @@ from datetime import datetime
 from batchor import RunControlState, RunSnapshot, RunSummary
 from batchor_cli.attention import Need
 from batchor_cli.documents import estimated_end
+from batchor_cli.holds import Hold
 from batchor_cli.terminal import printable
 
 
-def status_table(snapshot: RunSnapshot, needs: Sequence[Need], *, now: datetime) -> str:
-    """Lines of a label and a text; nothing in them can command a terminal."""
-    return "\n".join(f"{label:<10} {printable(text)}" for label, text in _rows(snapshot, needs, now))
+def status_table(
+    snapshot: RunSnapshot, needs: Sequence[Need], *, now: datetime, holds: Sequence[Hold] | None = None
+) -> str:
+    """Lines of a label and a text; nothing in them can command a terminal. *holds*: None leaves them out."""
+    rows = [*_rows(snapshot, needs, now), *([] if holds is None else _workers(holds))]
+    return "\n".join(f"{label:<10} {printable(text)}" for label, text in rows)
+
+
+def _workers(holds: Sequence[Hold]) -> Iterator[tuple[str, str]]:
+    if not holds:
+        yield "workers", "nobody holds anything of it at this moment"
+    for hold in holds:
+        until = f"{hold.until:%H:%M:%S} UTC"
+        term = f"expired at {until}: its worker is gone" if hold.expired else f"until {until}"
+        yield "worker", f"{hold.worker}: {hold.what}, {term}"
 
 
 def _rows(snapshot: RunSnapshot, needs: Sequence[Need], now: datetime) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Named places at which a test can make the process die or fail; nothing happens unless one is armed.
 
 `BATCHOR_FAILPOINT=name:hit:action` arms one from outside: at the given hit (from 1) of the name,
-`kill` sends SIGKILL to this process, `raise` raises `InjectedCrash`, `sleep=SECONDS` waits.
+`kill` sends SIGKILL to this process, `freeze` SIGSTOP, `raise` raises `InjectedCrash`, `sleep=SECONDS` waits.
 A name may end in `*`; `*` alone counts every failpoint.
 """
 
@@ -84,6 +84,8 @@ def _matches(pattern: str, name: str) -> bool:
 def _act(action: str, name: str) -> None:
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "freeze":
+        os.kill(os.getpid(), signal.SIGSTOP)  # all threads, until somebody sends SIGCONT
     elif action.startswith("sleep="):
         time.sleep(float(action.removeprefix("sleep=")))
     else:

@@ -7,8 +7,7 @@ use, so that `import batchor` costs nothing of what a program does not use.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchor.planned import PostgresStorage
-    from batchor_artifacts import LocalArtifactStore
+    from batchor_artifacts import LocalArtifactStore, ObjectArtifactStore, artifact_store_at
     from batchor_core import (
         ArtifactExport,
         ArtifactPolicy,
@@ -47,7 +46,9 @@ if TYPE_CHECKING:
         TerminalResultsExport,
         TerminalResultsPage,
         TextItemResult,
+        TickReport,
         TokenUsage,
+        WorkReport,
         verify_bundle,
     )
     from batchor_core.errors import (
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         SourceRowError,
         StateError,
         StorageError,
+        StorageUnavailableError,
         StorageVersionError,
         StructuredOutputError,
         UnknownAdapterError,
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     )
     from batchor_openai import OpenAIBatchProvider, OpenAIEndpoint, OpenAIEnqueueLimitConfig, OpenAIProviderConfig
     from batchor_parquet import ParquetItemSource
+    from batchor_postgres import PostgresStorage
     from batchor_sqlite import SQLiteStorage
 
 __all__ = [
@@ -121,6 +124,7 @@ __all__ = [
     "MissingCredentialsError",
     "MissingPackageError",
     "NotExportedError",
+    "ObjectArtifactStore",
     "OpenAIBatchProvider",
     "OpenAIEndpoint",
     "OpenAIEnqueueLimitConfig",
@@ -158,23 +162,28 @@ __all__ = [
     "StateError",
     "StatusCounts",
     "StorageError",
+    "StorageUnavailableError",
     "StorageVersionError",
     "StructuredItemResult",
     "StructuredOutputError",
     "TerminalResultsExport",
     "TerminalResultsPage",
     "TextItemResult",
+    "TickReport",
     "TokenUsage",
     "UnknownAdapterError",
     "WaitTimeoutError",
+    "WorkReport",
+    "artifact_store_at",
     "verify_bundle",
 ]
 
 # Hidden from type checkers: with a module `__getattr__` in sight they would accept any misspelt name.
 if not TYPE_CHECKING:
+    from importlib.util import find_spec
+
     _HOMES = {
-        "batchor.planned": ("PostgresStorage",),
-        "batchor_artifacts": ("LocalArtifactStore",),
+        "batchor_artifacts": ("LocalArtifactStore", "ObjectArtifactStore", "artifact_store_at"),
         "batchor_openai": (
             "OpenAIBatchProvider",
             "OpenAIEndpoint",
@@ -182,9 +191,16 @@ if not TYPE_CHECKING:
             "OpenAIProviderConfig",
         ),
         "batchor_parquet": ("ParquetItemSource",),
+        "batchor_postgres": ("PostgresStorage",),
         "batchor_sqlite": ("SQLiteStorage",),
     }
+    _EXTRAS = {"batchor_postgres": "'batchor[postgres]'"}
     _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+    # `from batchor import *` must not ask for what an extra brings and nobody installed.
+    for _module in _EXTRAS:
+        if find_spec(_module) is None:
+            __all__ = [name for name in __all__ if name not in _HOMES[_module]]
 
     def _home_of(name):  # noqa: ANN001, ANN202  no type checker reads this branch
         if name.endswith("Error"):
@@ -192,11 +208,19 @@ if not TYPE_CHECKING:
         return _HOME_OF.get(name, "batchor_core")
 
     def __getattr__(name):  # noqa: ANN001, ANN202
-        if name not in __all__:
+        if name not in __all__ and name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value = getattr(import_module(_home_of(name)), name)
+        home = _home_of(name)
+        try:
+            value = getattr(import_module(home), name)
+        except ModuleNotFoundError as error:
+            if error.name != home or home not in _EXTRAS:
+                raise
+            from batchor_core.errors import MissingPackageError
+
+            raise MissingPackageError(name, package=_EXTRAS[home]) from None
         globals()[name] = value
         return value
 

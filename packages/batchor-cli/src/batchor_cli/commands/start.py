@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 
 
 @flattened
-def start(job: JobOptions, access: Access, place: Place) -> None:
+def start(
+    job: JobOptions,
+    access: Access,
+    place: Place,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Only read the input, and leave all else to `batchor worker`. Needs no key."),
+    ] = False,
+) -> None:
     """Read the input and send it; the provider then works on it, and `batchor wait` fetches the answers."""
     from batchor import RunControlState
     from batchor_cli.documents import summary_document
 
-    with _started(job, access, place) as (started, _):
+    with _started(job, access, place, detach=detach) as (started, _):
         summary = started.summary()
     print_document(summary_document(summary))
     if summary.control_state is RunControlState.PAUSED:
@@ -64,7 +72,9 @@ def run(
 
 
 @contextmanager
-def _started(job: JobOptions, access: Access, place: Place) -> Generator[tuple["Run[Any]", "Session"]]:
+def _started(
+    job: JobOptions, access: Access, place: Place, *, detach: bool = False
+) -> Generator[tuple["Run[Any]", "Session"]]:
     from batchor_cli.job import build_job
     from batchor_cli.progress import progress_bar
     from batchor_cli.sandbox import POLL_INTERVAL_S
@@ -85,7 +95,7 @@ def _started(job: JobOptions, access: Access, place: Place) -> Generator[tuple["
         note(f"run {run_id}")
         if bar is not None:
             bar.follow(session.runner)
-        yield session.runner.start(built, run_id=run_id), session
+        yield session.runner.start(built, run_id=run_id, detach=detach), session
 
 
 def _new_run_id() -> str:

@@ -15,13 +15,15 @@ from batchor_cli.terminal import print_document, print_text
 def status(
     choice: RunChoice,
     place: Place,
+    workers: Annotated[bool, typer.Option("--workers", help="Also who holds what of it, and until when.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON also on a terminal.")] = False,
 ) -> None:
     """How far a run is, and what needs a hand. Reads the database alone: no key, no network."""
     from datetime import UTC, datetime
 
     from batchor_cli.attention import what_needs_a_hand
-    from batchor_cli.documents import snapshot_document
+    from batchor_cli.documents import holds_document, snapshot_document
+    from batchor_cli.holds import holds_of
     from batchor_cli.session import open_session
     from batchor_cli.status_table import status_table
 
@@ -30,10 +32,13 @@ def status(
     with open_session(place) as session:
         snapshot = session.runner.get_run(run_id).snapshot()
         needs = what_needs_a_hand(session.store, snapshot, place=place, now=now)
+        now = session.store.now(now)
+    holds = holds_of(snapshot, now=now) if workers else None
     if sys.stdout.isatty() and not as_json:
-        print_text(status_table(snapshot, needs, now=now))
+        print_text(status_table(snapshot, needs, now=now, holds=holds))
     else:
-        print_document(snapshot_document(snapshot, needs, now=now))
+        held = {} if holds is None else {"workers": holds_document(holds)}
+        print_document({**snapshot_document(snapshot, needs, now=now), **held})
 
 
 @flattened

@@ -25,7 +25,7 @@ from batchor_core.domain.run import IngestState, RunRecord, RunSummary
 from batchor_core.domain.run_id import check_run_id, new_run_id
 from batchor_core.errors import ConfigChangedError, RunNotFoundError, SourceChangedError
 from batchor_core.failpoints import around
-from batchor_core.plugins import default_artifacts, default_clock, default_storage, storage_named
+from batchor_core.plugins import artifacts_beside, default_clock, default_storage, storage_named
 from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.provider import ProviderFactory
 from batchor_core.ports.sources import CheckpointedItemSource, SourceIdentity, describe_change
@@ -62,7 +62,7 @@ class BatchRunner:
         random = rng or SystemRandom()
         self._services = Services(
             store=store,
-            artifacts=artifact_store or default_artifacts(store.artifact_root),
+            artifacts=artifact_store or artifacts_beside(store),
             clock=clock or default_clock(),
             observer=observer,
             rng=random,
@@ -114,6 +114,7 @@ class BatchRunner:
         chosen_id = check_run_id(run_id) if run_id is not None else self._new_run_id()
         stored = self._describe(job)
         source = as_checkpointed(job.items)
+        self._services.artifacts.append  # noqa: B018  raises here, before anything is stored, when there is no place
         provider = self._providers.connect(job.provider_config)
         if not detach:
             provider.client  # noqa: B018  raises here, before anything is stored, when there is no key

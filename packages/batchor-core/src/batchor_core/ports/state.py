@@ -318,7 +318,10 @@ class StateStore(Protocol):
 
     @property
     def artifact_root(self) -> Path | None:
-        """The folder for the artifacts of its runs, unless the runner is given a store; None: keep them in memory."""
+        """The folder for the artifacts of its runs, unless the runner is given a store; None: keep them in memory.
+
+        `ConfigurationError` where there is no such place, because hosts share the store and not their folders.
+        """
         ...
 
     def now(self, local: datetime) -> datetime:
