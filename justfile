@@ -37,6 +37,10 @@ test *ARGS:
 soak KILLS='2000':
     BATCHOR_SOAK=1 BATCHOR_SOAK_KILLS={{ KILLS }} pytest -n 2 --timeout 7200 -rP tests/crash tests/end_to_end/test_random_kills.py
 
+# Measure batchor beside a pipeline without features: `just bench --help`
+bench *ARGS:
+    uv run --group bench python -m benchmarks {{ ARGS }}
+
 # The core's tests with nothing but batchor-core and pytest installed
 test-core-alone:
     uv run --isolated --exact --no-dev --package batchor-core --with 'pytest>=9' \
