@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,7 @@ def run_module(module: str, *arguments: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _server(case: Case) -> Iterator[list[str]]:
+def _server(case: Case) -> Generator[list[str]]:
     if case.subject != HTTP:
         yield []
         return

@@ -1,6 +1,6 @@
 """A database of its own for each measurement on PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -9,7 +9,7 @@ import psycopg
 
 
 @contextmanager
-def new_database(server_url: str) -> Iterator[str]:
+def new_database(server_url: str) -> Generator[str]:
     """The URL of a new database on the server; dropped at the end."""
     name = f"batchor_bench_{uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
