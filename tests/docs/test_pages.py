@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from batchor_testkit.postgres_server import postgres_url  # noqa: F401  a fixture
+
 _REPOSITORY = Path(__file__).parents[2]
 _FENCE = re.compile(
     r"^```(?P<language>\w+)(?: \{(?P<attributes>[^}\n]*)\})?\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -115,7 +117,13 @@ def page_folder(reader_folder: Path) -> Iterator[Path]:
 # A page ends without closing what a program would close by ending.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("page", _PAGES_WITH_CODE, ids=lambda page: str(page.relative_to(_REPOSITORY)))
-def test_what_a_page_shows_works_when_it_is_followed(page: Path, page_folder: Path) -> None:
+def test_what_a_page_shows_works_when_it_is_followed(
+    page: Path, page_folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "PostgresStorage()" in page.read_text():
+        # As the page tells its readers to.
+        monkeypatch.setenv("BATCHOR_STORAGE_URL", request.getfixturevalue("postgres_url"))
+        monkeypatch.setenv("BATCHOR_ARTIFACTS", str(page_folder / "shared" / "artifacts"))
     assert _run_page(page, page_folder) > 0
     gc.collect()
 

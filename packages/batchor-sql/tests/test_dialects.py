@@ -7,17 +7,26 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from batchor_core.errors import ConfigurationError
 from batchor_sql import schema
 from batchor_sql.dialects import traits_of
-from batchor_sql.statements import compile_statements
+from batchor_sql.statements import copy_statement, row_statements
 
 
 def test_sqlite_takes_question_marks() -> None:
-    assert compile_statements(SQLiteDialect_pysqlite()).drop_retries.count("?") == 2
+    assert row_statements(SQLiteDialect_pysqlite()).drop_retries.count("?") == 2
 
 
 def test_postgresql_takes_positional_formats() -> None:
-    texts = compile_statements(PGDialect_psycopg())  # type: ignore[no-untyped-call]
+    texts = row_statements(PGDialect_psycopg())  # type: ignore[no-untyped-call]
     assert texts.add_items.count("%s") == len(schema.item.c)
     assert texts.add_results.endswith("ON CONFLICT (run_key, item_index) DO NOTHING")
+
+
+def test_a_copy_names_every_column_and_its_type() -> None:
+    copy = copy_statement(schema.item)
+    assert copy.text == (
+        "COPY item (run_key, item_index, id_key, long_id, metadata, segment_id, request_offset, request_length, tokens) "
+        "FROM STDIN (FORMAT BINARY)"
+    )
+    assert copy.types == ["int8", "int8", "text", "text", "text", "int8", "int8", "int8", "int8"]
 
 
 def test_every_table_compiles_for_postgresql() -> None:

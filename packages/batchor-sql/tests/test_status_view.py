@@ -67,7 +67,7 @@ def connection() -> Iterator[Connection]:
 
 def _store(connection: Connection, index: int, case: Case) -> None:
     key = {"run_key": _RUN_KEY, "item_index": index}
-    item = _defaults(schema.item) | key | {"item_id": f"item-{index}", "segment_id": 1 if case.has_request else None}
+    item = _defaults(schema.item) | key | {"id_key": f"item-{index}", "segment_id": 1 if case.has_request else None}
     connection.execute(insert(schema.item).values(item))
     if case.result is not None:
         result = _defaults(schema.result) | key | {"sequence": index, "status": case.result.value}

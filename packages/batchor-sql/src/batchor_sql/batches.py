@@ -46,7 +46,7 @@ class SqlBatchStore:
             .where(batches.c.next_due_at <= now, free)
             .order_by(batches.c.next_due_at, batches.c.batch_id)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         found = [_record(row, run_id) for row in self._connection.execute(due).mappings()]
         taken = [replace(record, lease=record.lease.taken(owner, now=now, ttl=ttl)) for record in found]
@@ -69,7 +69,11 @@ class SqlBatchStore:
         return _record(row, row["run_id"])
 
     def open_batches(self, run_id: str) -> Sequence[BatchRecord]:
-        rows = self._connection.execute(self._open(run_id)).mappings()
+        found = self._open(run_id)
+        if self._scope.writes:
+            # Who reads them to change them must not undo what another worker commits in between.
+            found = found.with_for_update(key_share=True)
+        rows = self._connection.execute(found).mappings()
         return sorted((_record(row, run_id) for row in rows), key=attrgetter("batch_id"))
 
     def known(self, run_id: str, provider_batch_ids: Collection[str]) -> frozenset[str]:

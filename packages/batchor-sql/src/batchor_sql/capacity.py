@@ -23,7 +23,7 @@ class SqlCapacityStore:
     def lock(self, scope: str) -> CapacityRecord:
         new = traits_of(self._connection.dialect).insert(capacities).on_conflict_do_nothing()
         self._connection.execute(new, asdict(CapacityRecord(scope)))
-        row = select(capacities).where(capacities.c.scope == scope).with_for_update()
+        row = select(capacities).where(capacities.c.scope == scope).with_for_update(key_share=True)
         return CapacityRecord(**self._connection.execute(row).mappings().one())
 
     def save(self, capacity: CapacityRecord) -> None:

@@ -21,6 +21,8 @@ class DialectTraits:
     """Execution options of a connection that only reads."""
     migration_lock: str | None = None
     """A statement that keeps other migrations out until the transaction ends; None: BEGIN does."""
+    copies: bool = False
+    """Rows are best written by COPY, and changed by arrays."""
     clock: str | None = None
     """A query for the server's time in microseconds since the epoch; None: the local clock is the judge."""
 
@@ -44,7 +46,10 @@ def traits_of(dialect: Dialect) -> DialectTraits:
             return DialectTraits(
                 insert=postgresql_insert,
                 positional=PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
-                reading={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+                # Not READ ONLY: SQLAlchemy would then begin every later transaction with READ WRITE, which overrules
+                # what the server wants and which no standby takes. What is written here is undone instead.
+                reading={"isolation_level": "REPEATABLE READ"},
+                copies=True,
                 migration_lock="SELECT pg_advisory_xact_lock(7092181936213157219)",
                 clock="SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
             )

@@ -2,19 +2,26 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Row, exists, func, select
 
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError, StorageError
 from batchor_core.ports.state import ItemRow, Member
+from batchor_sql.id_key import MAX_PLAIN_LENGTH, id_key
+from batchor_sql.schema import ITEM_ID, is_open, item, item_status, result, retry
 from batchor_sql.schema import batch as batch_table
-from batchor_sql.schema import is_open, item, item_status, result, retry
 from batchor_sql.scope import Scope, in_slices
 
 REQUEST_COLUMNS = (item.c.item_index, item.c.segment_id, item.c.request_offset, item.c.request_length, item.c.tokens)
 """The columns of a `RequestRef`, in its order."""
+
+_ROW_COLUMNS = (item.c.item_index, ITEM_ID, item.c.metadata, *REQUEST_COLUMNS[1:])
+"""The columns of an `ItemRow`, in its order."""
+
+_RECOUNTED_AT_ONCE = 500_000
+"""Items; so that no statement takes longer than a server may be silent."""
 
 
 class SqlItemStore:
@@ -29,12 +36,16 @@ class SqlItemStore:
             return 0
         self._require_ascending(run_id, items)
         key = self._scope.run_key(run_id)
-        rows = [(key, *row) for row in items]
-        stored = self._connection.exec_driver_sql(self._scope.statements.add_items, rows).rowcount
+        rows = [_columns(key, row) for row in items]
+        stored = self._scope.bulk.add_items(self._connection, rows)
         if stored < len(rows):
-            # Only ids can clash here; those of *items* that were stored have their own index.
-            taken = self._indexes_of(run_id, items)
-            raise next(_duplicate(run_id, row) for row in items if taken[row.item_id] != row.item_index)
+            # Only ids can clash here. Of *items*, the first with an id owns it, whether or not it was stored.
+            owners = self._indexes_of(run_id, items)
+            raise next(
+                _duplicate(run_id, row)
+                for row in items
+                if owners.setdefault(id_key(row.item_id), row.item_index) != row.item_index
+            )
         return stored
 
     def requests(self, run_id: str, *, first: int, limit: int) -> Sequence[RequestRef]:
@@ -49,7 +60,7 @@ class SqlItemStore:
 
     def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
         rows = (
-            select(*(column for column in item.c if column.name != "run_key"))
+            select(*_ROW_COLUMNS)
             .where(item.c.run_key == self._scope.run_key(run_id), item.c.item_index >= first)
             .order_by(item.c.item_index)
             .limit(limit)
@@ -72,15 +83,21 @@ class SqlItemStore:
         return [(index, ItemStatus(status)) for index, status in self._connection.execute(rows)]
 
     def recount(self, run_id: str) -> StatusCounts:
-        rows = (
-            select(item_status.c.status, func.count())
-            .where(item_status.c.run_key == self._scope.run_key(run_id))
-            .group_by(item_status.c.status)
-        )
+        last = self._last_index(run_id)
         counts = StatusCounts()
-        for status, number in self._connection.execute(rows):
-            counts = counts.accept(number, status=ItemStatus(status))
+        for first in range(0, -1 if last is None else last + 1, _RECOUNTED_AT_ONCE):
+            for status, number in self._count(run_id, first, first + _RECOUNTED_AT_ONCE):
+                counts = counts.accept(number, status=ItemStatus(status))
         return counts
+
+    def _count(self, run_id: str, first: int, last: int) -> Sequence[Row[str, int]]:
+        of_range = (
+            item_status.c.run_key == self._scope.run_key(run_id),
+            item_status.c.item_index >= first,
+            item_status.c.item_index < last,
+        )
+        rows = select(item_status.c.status, func.count()).where(*of_range).group_by(item_status.c.status)
+        return self._connection.execute(rows).all()
 
     def _is_open(self, batch: BatchRecord) -> bool:
         found = exists().where(batch_table.c.batch_id == batch.batch_id, is_open(batch_table.c.state))
@@ -111,12 +128,11 @@ class SqlItemStore:
 
     def _require_ascending(self, run_id: str, items: Sequence[ItemRow]) -> None:
         """Refuse items that are not behind each other and behind those that are stored."""
-        last = select(func.max(item.c.item_index)).where(item.c.run_key == self._scope.run_key(run_id))
-        before = self._connection.execute(last).scalar()
+        before = self._last_index(run_id)
         for row in items:
             if before is not None and row.item_index <= before:
                 taken = self._indexes_of(run_id, items)
-                if repeated := next((each for each in items if each.item_id in taken), None):
+                if repeated := next((each for each in items if id_key(each.item_id) in taken), None):
                     raise _duplicate(run_id, repeated)
                 raise StorageError(
                     f"{self._scope.place}: item {row.item_index} of run {run_id!r} was to be stored behind "
@@ -124,15 +140,26 @@ class SqlItemStore:
                 )
             before = row.item_index
 
+    def _last_index(self, run_id: str) -> int | None:
+        last = select(func.max(item.c.item_index)).where(item.c.run_key == self._scope.run_key(run_id))
+        return self._connection.execute(last).scalar()
+
     def _indexes_of(self, run_id: str, items: Sequence[ItemRow]) -> dict[str, int]:
-        """Where the ids of *items* are stored, as far as they are."""
+        """Where the ids of *items* are stored, as far as they are, by their keys."""
         key = self._scope.run_key(run_id)
         found: dict[str, int] = {}
         for rows in in_slices(items):
-            ids = [row.item_id for row in rows]
-            stored = select(item.c.item_id, item.c.item_index).where(item.c.run_key == key, item.c.item_id.in_(ids))
-            found.update((item_id, index) for item_id, index in self._connection.execute(stored))
+            keys = [id_key(row.item_id) for row in rows]
+            stored = select(item.c.id_key, item.c.item_index).where(item.c.run_key == key, item.c.id_key.in_(keys))
+            found.update((stored_key, index) for stored_key, index in self._connection.execute(stored))
         return found
+
+
+def _columns(run_key: int, row: ItemRow) -> tuple[int | str | None, ...]:
+    """The columns of `item`, in its order."""
+    if len(row.item_id) <= MAX_PLAIN_LENGTH:
+        return (run_key, row[0], row[1], None, *row[2:])
+    return (run_key, row[0], id_key(row[1]), row[1], *row[2:])
 
 
 def _duplicate(run_id: str, row: ItemRow) -> DuplicateItemIdError:

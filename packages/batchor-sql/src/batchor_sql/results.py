@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Select, delete, func, select
 
 from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
-from batchor_sql.schema import item, result
+from batchor_sql.schema import ITEM_ID, item, result
 from batchor_sql.scope import Scope, in_slices
 
 _OF_ROW = [column for column in result.c if column.name not in {"run_key", "error_class"}]
 _WITH_ITEM = result.join(item, (item.c.run_key == result.c.run_key) & (item.c.item_index == result.c.item_index))
-_STORED = select(item.c.item_id, item.c.metadata, *_OF_ROW).select_from(_WITH_ITEM)
+_STORED = select(ITEM_ID, item.c.metadata, *_OF_ROW).select_from(_WITH_ITEM)
 _STATUS = {status.value: status for status in ItemStatus}
 
 
@@ -38,7 +38,7 @@ class SqlResultStore:
             return 0
         key = self._scope.run_key(run_id)
         rows = [(key, *row[:2], row.status.value, *row[3:], _error_class(row.failure)) for row in results]
-        return self._connection.exec_driver_sql(self._scope.statements.add_results, rows).rowcount
+        return self._scope.bulk.add_results(self._connection, rows)
 
     def withdraw(self, run_id: str, *, error_class: str | None, limit: int) -> Sequence[ResultRow]:
         key = self._scope.run_key(run_id)

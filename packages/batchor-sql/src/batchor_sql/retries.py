@@ -31,7 +31,7 @@ class SqlRetryStore:
         key = self._scope.run_key(run_id)
         rows = [(key, *row[:3], to_micros(row.not_before), row.reason, row.batch_id) for row in retries]
         if rows:
-            self._connection.exec_driver_sql(self._scope.statements.put_retries, rows)
+            self._scope.bulk.put_retries(self._connection, rows)
 
     def due(self, run_id: str, *, now: datetime, limit: int) -> Sequence[RequestRef]:
         return self._requests(
@@ -44,14 +44,13 @@ class SqlRetryStore:
 
     def bind(self, run_id: str, indexes: Sequence[int], *, batch_id: int) -> None:
         key = self._scope.run_key(run_id)
-        rows = [(batch_id, key, index) for index in indexes]
-        if not rows:
+        if not indexes:
             return
-        bound = self._connection.exec_driver_sql(self._scope.statements.bind_retries, rows).rowcount
-        if bound != len(rows):
+        bound = self._scope.bulk.bind_retries(self._connection, key, indexes, batch_id=batch_id)
+        if bound != len(indexes):
             # One that another batch holds would be sent twice, and bought twice.
             raise StorageError(
-                f"{self._scope.place}: {len(rows) - bound} of the items for batch {batch_id} of run {run_id!r} "
+                f"{self._scope.place}: {len(indexes) - bound} of the items for batch {batch_id} of run {run_id!r} "
                 "await no retry; nothing was written, please report this"
             )
 
@@ -64,8 +63,8 @@ class SqlRetryStore:
 
     def drop(self, run_id: str, indexes: Collection[int]) -> None:
         key = self._scope.run_key(run_id)
-        if rows := [(key, index) for index in sorted(indexes)]:
-            self._connection.exec_driver_sql(self._scope.statements.drop_retries, rows)
+        if indexes:
+            self._scope.bulk.drop_retries(self._connection, key, sorted(indexes))
 
     def next_due(self, run_id: str) -> datetime | None:
         waiting = select(func.min(retry.c.not_before)).where(

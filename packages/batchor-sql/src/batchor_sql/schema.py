@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    func,
     literal_column,
 )
 from sqlalchemy.sql.ddl import CreateView
@@ -36,6 +37,8 @@ metadata = MetaData()
 
 # SQLite numbers rows itself only where the key's type is spelt INTEGER.
 _Key = BigInteger().with_variant(Integer(), "sqlite")
+# Ordered by bytes: an index on any other order of PostgreSQL's is slower, and breaks when the server's libraries change.
+_Ordered = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _run_key() -> Column[int]:
@@ -52,7 +55,7 @@ run = Table(
     "run",
     metadata,
     Column("run_key", _Key, primary_key=True),
-    Column("run_id", Text, nullable=False, unique=True),
+    Column("run_id", _Ordered, nullable=False, unique=True),
     Column("tag", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("finished_at", Instant),
@@ -102,15 +105,19 @@ item = Table(
     metadata,
     Column("run_key", BigInteger, primary_key=True),
     Column("item_index", BigInteger, primary_key=True),
-    Column("item_id", Text, nullable=False),
+    Column("id_key", _Ordered, nullable=False),
+    Column("long_id", Text),
     Column("metadata", Text),
     Column("segment_id", BigInteger),
     _number("request_offset"),
     _number("request_length"),
     _number("tokens"),
-    Index("item_by_id", "run_key", "item_id", unique=True),
+    Index("item_by_id", "run_key", "id_key", unique=True),
     sqlite_with_rowid=False,
 )
+
+ITEM_ID: ColumnElement[str] = func.coalesce(item.c.long_id, item.c.id_key).label("item_id")
+"""The id as it was given; see `id_key`."""
 
 batch = Table(
     "batch",
@@ -134,7 +141,7 @@ batch = Table(
     Column("sent_at", Instant),
     Column("fenced_at", Instant),
     _number("looks"),
-    Column("provider_batch_id", Text),
+    Column("provider_batch_id", _Ordered),
     Column("provider_status", Text),
     Column("cancel_asked_at", Instant),
     Column("output_file_id", Text),
@@ -179,7 +186,7 @@ result = Table(
     _number("cached_input_tokens"),
     _number("reasoning_tokens"),
     Column("failure", Text),
-    Column("error_class", Text),
+    Column("error_class", _Ordered),
     Index("result_by_sequence", "run_key", "sequence", unique=True),
     sqlite_with_rowid=False,
 )
@@ -187,7 +194,7 @@ result = Table(
 capacity = Table(
     "capacity",
     metadata,
-    Column("scope", Text, primary_key=True),
+    Column("scope", _Ordered, primary_key=True),
     _number("reserved"),
     Column("learned_limit", BigInteger),
     _number("refusals"),
@@ -218,6 +225,7 @@ def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) ->
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
+_partial("run_open", run.c.created_at, run.c.run_id, where=run.c.finished_at.is_(None))
 _partial("batch_due", batch.c.run_key, batch.c.next_due_at, batch.c.batch_id, where=is_open(batch.c.state))
 _partial("batch_at_provider", batch.c.provider_batch_id, where=batch.c.provider_batch_id.is_not(None))
 _partial("retry_waiting", retry.c.run_key, retry.c.not_before, retry.c.item_index, where=retry.c.batch_id.is_(None))
@@ -225,7 +233,7 @@ _partial("retry_bound", retry.c.batch_id, retry.c.item_index, where=retry.c.batc
 _partial("result_failed", result.c.run_key, result.c.error_class, where=result.c.error_class.is_not(None))
 
 item_status = CreateView(
-    select_item_status(item=item, batch=batch, retry=retry, result=result, is_open=is_open),
+    select_item_status(item=item, item_id=ITEM_ID, batch=batch, retry=retry, result=result, is_open=is_open),
     "item_status",
     metadata=metadata,
 ).table

@@ -7,8 +7,8 @@ from itertools import batched
 from sqlalchemy import Connection, select
 
 from batchor_core.errors import RunNotFoundError
+from batchor_sql.bulk import BulkWriter
 from batchor_sql.schema import run
-from batchor_sql.statements import Statements
 
 # Databases bound the number of variables in one statement, SQLite's oldest at 999.
 _MAX_VARIABLES = 500
@@ -24,11 +24,12 @@ class Scope:
     """A connection inside a transaction, and the run keys that are known in it."""
 
     def __init__(
-        self, connection: Connection, *, place: str, statements: Statements, known_run_keys: dict[str, int]
+        self, connection: Connection, *, writes: bool, place: str, bulk: BulkWriter, known_run_keys: dict[str, int]
     ) -> None:
         self.connection = connection
+        self.writes = writes
         self.place = place
-        self.statements = statements
+        self.bulk = bulk
         self._known = known_run_keys
         # A run that is added here exists for others only after the commit: its key must not get into
         # the shared cache, for a rolled-back key is given to another run.

@@ -1,11 +1,12 @@
-"""The bulk statements, compiled once per engine to texts that take tuples.
+"""The texts of the bulk statements, compiled once per engine for what the driver takes.
 
 Tuples through the driver cost half of what dictionaries through the compiler do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Dialect, bindparam, delete, update
+from sqlalchemy import BigInteger, Dialect, Table, bindparam, delete, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from batchor_sql.dialects import DialectTraits, traits_of
@@ -15,8 +16,8 @@ _KEY = ("run_key", "item_index")
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
-    """Texts for `exec_driver_sql`; each says the order of its tuples."""
+class RowStatements:
+    """Texts that take one row each; each says the order of its tuples."""
 
     add_items: str
     """The columns of `item`. Rows that clash are left out, so that the transaction lives on and can tell which."""
@@ -30,20 +31,73 @@ class Statements:
     """run_key, item_index."""
 
 
-def compile_statements(dialect: Dialect) -> Statements:
+@dataclass(frozen=True, slots=True)
+class CopyStatement:
+    """A COPY of all columns of a table."""
+
+    text: str
+    types: Sequence[str]
+    """The type of each column, as binary COPY has to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayStatements:
+    """Texts that take all rows at once, in arrays; each says the order of its values."""
+
+    put_retries: str
+    """An array for each column of `retry`."""
+    bind_retries: str
+    """batch_id, run_key, an array of item_index."""
+    drop_retries: str
+    """run_key, an array of item_index."""
+
+
+def row_statements(dialect: Dialect) -> RowStatements:
     """The texts for this dialect's driver."""
     traits = traits_of(dialect)
     new = traits.insert(retry)
     replaced = {column.name: new.excluded[column.name] for column in retry.c if column.name not in _KEY}
     this_retry = (retry.c.run_key == bindparam("of_run"), retry.c.item_index == bindparam("of_item"))
     bind = update(retry).values(batch_id=bindparam("to_batch")).where(*this_retry, retry.c.batch_id.is_(None))
-    return Statements(
+    return RowStatements(
         add_items=_text(traits.insert(item).on_conflict_do_nothing(), traits),
         add_results=_text(traits.insert(result).on_conflict_do_nothing(index_elements=_KEY), traits),
         put_retries=_text(new.on_conflict_do_update(index_elements=_KEY, set_=replaced), traits),
         bind_retries=_text(bind, traits),
         drop_retries=_text(delete(retry).where(*this_retry), traits),
     )
+
+
+def copy_statement(table: Table) -> CopyStatement:
+    """PostgreSQL's COPY into *table*."""
+    types = ["int8" if _is_number(column.type) else "text" for column in table.c]
+    return CopyStatement(f"COPY {table.name} ({_names(table)}) FROM STDIN (FORMAT BINARY)", types)
+
+
+def array_statements() -> ArrayStatements:
+    """PostgreSQL's statements on arrays."""
+    arrays = ", ".join(f"%s::{'bigint' if _is_number(column.type) else 'text'}[]" for column in retry.c)
+    replaced = ", ".join(f"{column.name} = excluded.{column.name}" for column in retry.c if column.name not in _KEY)
+    # Of constants alone: the names are the schema's, and every value is bound.
+    put = (
+        "INSERT INTO retry ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT (run_key, item_index) "
+        "DO UPDATE SET {replaced}"
+    )
+    return ArrayStatements(
+        put_retries=put.format(names=_names(retry), arrays=arrays, replaced=replaced),
+        bind_retries=(
+            "UPDATE retry SET batch_id = %s WHERE run_key = %s AND item_index = ANY(%s::bigint[]) AND batch_id IS NULL"
+        ),
+        drop_retries="DELETE FROM retry WHERE run_key = %s AND item_index = ANY(%s::bigint[])",
+    )
+
+
+def _is_number(column_type: object) -> bool:
+    return isinstance(getattr(column_type, "impl_instance", column_type), BigInteger)
+
+
+def _names(table: Table) -> str:
+    return ", ".join(column.name for column in table.c)
 
 
 def _text(statement: ClauseElement, traits: DialectTraits) -> str:

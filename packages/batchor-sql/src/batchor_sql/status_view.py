@@ -41,7 +41,7 @@ def _state_of_batch(item: Table, batch: Table, retry: Table, is_open: OpenTest) 
 
 
 def select_item_status(
-    *, item: Table, batch: Table, retry: Table, result: Table, is_open: OpenTest
+    *, item: Table, item_id: ColumnElement[str], batch: Table, retry: Table, result: Table, is_open: OpenTest
 ) -> Select[*tuple[Any, ...]]:
     """Run key, item index, item id and status of every item."""
     by_state = {_word(state.value): _derived(batch_state=state) for state in BatchState}
@@ -53,6 +53,6 @@ def select_item_status(
     same_item = [
         and_(other.c.run_key == item.c.run_key, other.c.item_index == item.c.item_index) for other in (result, retry)
     ]
-    return select(item.c.run_key, item.c.item_index, item.c.item_id, status.label("status")).select_from(
+    return select(item.c.run_key, item.c.item_index, item_id, status.label("status")).select_from(
         item.outerjoin(result, same_item[0]).outerjoin(retry, same_item[1])
     )

@@ -5,30 +5,59 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from batchor_core.errors import StorageError
+from batchor_core.errors import StorageError, StorageUnavailableError
+
+
+class ClashError(StorageError):
+    """A key is taken: for the stores, which know by whom."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
     what: str
     remedy: str
+    passes: bool = False
+    """The same step may well succeed later, with no change to it."""
 
 
-_FULL = _Fault("the disk is full", "free some space, then run the same command again")
+_AGAIN = "run the same command again"
+
+_FULL = _Fault("the disk is full", f"free some space, then {_AGAIN}")
 _READ_ONLY = _Fault("the database cannot be written", "give this user the right to write to it and to its folder")
-_LOCKED = _Fault(
-    "another process kept the database locked for too long", "end that process or wait for it, then try again"
+_STANDBY = _Fault("the database is read-only", "give the address of the primary server, not of a standby")
+_FORBIDDEN = _Fault(
+    "this user may not do that in the database", "grant it what is named, or create the schema for it beforehand"
 )
+_LOCKED = _Fault(
+    "another process kept the database locked for too long",
+    "end that process or wait for it, then try again",
+    passes=True,
+)
+_SLOW = _Fault("the database took too long", "look for load or locks on the server, then try again", passes=True)
+_IDLE = _Fault("this process was too slow, so the database ended its transaction", "try again", passes=True)
 _CORRUPT = _Fault(
     "the database is damaged", "copy it away with its -wal file, restore it from a backup or with the database's tools"
 )
 _FOREIGN = _Fault("this is no SQLite database", "give another path; the file was not touched")
-_IO = _Fault(
-    "the disk refused to read or write", "look for a full or failing disk or a size limit, then run the command again"
-)
-_UNREACHABLE = _Fault(
+_IO = _Fault("the disk refused to read or write", f"look for a full or failing disk or a size limit, then {_AGAIN}")
+_CLOSED = _Fault(
     "the database cannot be opened", "check that it exists, that it is reachable and that this user may use it"
 )
+_UNREACHABLE = _Fault(
+    "the database server cannot be reached",
+    f"check that it runs, its address and the network, then {_AGAIN}",
+    passes=True,
+)
+_LOST = _Fault("the connection to the database was lost", f"when the server answers again, {_AGAIN}", passes=True)
+_GOING = _Fault("the database server is shutting down or starting up", f"when it is up again, {_AGAIN}", passes=True)
+_CROWDED = _Fault(
+    "the database server has no free connection", "end other clients, or raise its max_connections", passes=True
+)
+_BUSY = _Fault(
+    "the database server is out of memory or another resource", f"lighten its load, then {_AGAIN}", passes=True
+)
+_STRANGER = _Fault("the database does not let this user in", "correct user, password or the server's pg_hba.conf")
+_MISSING = _Fault("there is no such database", "create it, or correct its name in the URL")
 _TEXT = _Fault("a text cannot be stored (it holds half of a surrogate pair, or NUL)", "correct the input")
 _OTHER = _Fault("the database refused what batchor asked", "this looks like a fault of batchor: please report it")
 
@@ -42,37 +71,78 @@ _FAULTS: tuple[tuple[str, _Fault], ...] = (
     ("SQLITE_CORRUPT", _CORRUPT),
     ("SQLITE_NOTADB", _FOREIGN),
     ("SQLITE_IOERR", _IO),
-    ("SQLITE_CANTOPEN", _UNREACHABLE),
-    ("53", _FULL),
-    ("25006", _READ_ONLY),
-    ("42501", _READ_ONLY),
+    ("SQLITE_CANTOPEN", _CLOSED),
+    ("53100", _FULL),
+    ("53300", _CROWDED),
+    ("53", _BUSY),
+    ("25006", _STANDBY),
+    ("25P03", _IDLE),
+    ("42501", _FORBIDDEN),
     ("55P03", _LOCKED),
     ("40", _LOCKED),
     ("XX00", _CORRUPT),
     ("58", _IO),
-    ("08", _UNREACHABLE),
-    ("28", _UNREACHABLE),
-    ("3D", _UNREACHABLE),
-    ("57P", _UNREACHABLE),
+    ("08", _LOST),
+    ("28", _STRANGER),
+    ("3D", _MISSING),
+    ("57014", _SLOW),
+    ("57P04", _MISSING),
+    ("57P05", _LOST),
+    ("57P", _GOING),
     ("22021", _TEXT),
+    ("22P05", _TEXT),
+)
+
+_CLASH = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE", "23505")
+
+# PostgreSQL's driver has no code for a refused connection, only the server's words. In another language
+# they all count as unreachable.
+_REFUSALS: tuple[tuple[str, _Fault], ...] = (
+    ("authentication failed", _STRANGER),
+    ("no password supplied", _STRANGER),
+    ("pg_hba.conf", _STRANGER),
+    ("not permitted to log in", _STRANGER),
+    ("permission denied for database", _STRANGER),
+    ('FATAL:  role "', _STRANGER),
+    ('FATAL:  database "', _MISSING),
+    ("too many", _CROWDED),
+    ("connection slots are reserved", _CROWDED),
+    ("is starting up", _GOING),
+    ("is shutting down", _GOING),
+    ("not yet accepting connections", _GOING),
+    ("in recovery mode", _GOING),
 )
 
 
-def storage_error(error: BaseException, *, place: str) -> StorageError:
-    """What *error* of the driver means for the user of the database at *place*."""
-    fault = _fault(error)
+def storage_error(error: BaseException, *, place: str, lost: bool = False, in_doubt: bool = False) -> StorageError:
+    """What *error* of the driver means for the user of the database at *place*.
+
+    *lost*: there is no connection, or none any more. *in_doubt*: that was while a commit was on its way.
+    """
+    fault = _fault(error, lost=lost)
     # An unknown SQL text never gets in here: drivers report reasons, not parameters.
-    reason = "" if fault is _TEXT else f" ({error})"
-    return StorageError(
-        f"{place}: {fault.what}{reason}; everything committed before is safe and this step was undone; {fault.remedy}"
+    reason = "" if fault is _TEXT else f" ({str(error).strip()})"
+    step = (
+        "it is not known whether this step was stored, and batchor looks before it goes on"
+        if in_doubt
+        else "this step was undone"
     )
+    kind = ClashError if _code(error) in _CLASH else StorageUnavailableError if fault.passes else StorageError
+    return kind(f"{place}: {fault.what}{reason}; everything committed before is safe and {step}; {fault.remedy}")
 
 
-def _fault(error: BaseException) -> _Fault:
+def _code(error: BaseException) -> str:
+    return getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or ""
+
+
+def _fault(error: BaseException, *, lost: bool) -> _Fault:
     if isinstance(error, UnicodeError):
         return _TEXT
-    code = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or ""
-    return next((fault for prefix, fault in _FAULTS if code.startswith(prefix)), _OTHER)
+    if code := _code(error):
+        return next((fault for prefix, fault in _FAULTS if code.startswith(prefix)), _LOST if lost else _OTHER)
+    if not lost:
+        return _TEXT if "NUL (0x00)" in str(error) else _OTHER
+    return next((fault for words, fault in _REFUSALS if words in str(error)), _UNREACHABLE)
 
 
 def explain_errors(engine: Engine, *, place: str) -> None:
@@ -81,4 +151,9 @@ def explain_errors(engine: Engine, *, place: str) -> None:
     @event.listens_for(engine, "handle_error")
     def explain(context: ExceptionContext) -> StorageError | None:
         error = context.original_exception
-        return storage_error(error, place=place) if isinstance(error, Exception) else None
+        if context.is_pre_ping or not isinstance(error, Exception):
+            return None  # a connection that turns out to be dead is replaced
+        lost = context.is_disconnect or (context.connection is None and not _code(error))
+        # Begin, commit and rollback have no statement; of them, only a lost commit reaches the caller.
+        in_doubt = context.is_disconnect and context.connection is not None and context.statement is None
+        return storage_error(error, place=place, lost=lost, in_doubt=in_doubt)
