@@ -1,7 +1,9 @@
 """Workers: runs that are started here and driven there."""
 
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -13,11 +15,12 @@ from batchor_core.domain.job import BatchJob
 from batchor_core.errors import (
     ArtifactError,
     ConfigurationError,
+    RunExistsError,
     RunNotFoundError,
     StorageError,
     StorageUnavailableError,
 )
-from batchor_core.failpoints import InjectedCrash, arm, disarm
+from batchor_core.failpoints import InjectedCrash, arm, disarm, observe
 
 type MakeJob = Callable[..., BatchJob[Any, None]]
 
@@ -224,3 +227,32 @@ def test_looks_at_batches_are_spread(world: Any, job: MakeJob) -> None:
     run = world.new_process(concurrency=8).start(job(32))
     due = {batch.next_due_at for batch in run.snapshot().open_batches}
     assert len(due) == 8
+
+
+def test_a_run_that_another_process_adds_at_the_same_moment_is_taken_up(world: Any, job: MakeJob) -> None:
+    first = world.new_process().start(job(4), run_id="r", detach=True)
+    # As the database answers whoever adds it a moment later.
+    world.store = ShakyStore(world.store, RunExistsError("r"), failures=1)
+    second = world.new_process().start(job(4), run_id="r", detach=True)
+    assert second.summary().total_items == first.summary().total_items == 4
+
+
+def test_a_heartbeat_outlives_a_storage_that_is_away_for_a_moment(world: Any, job: MakeJob) -> None:
+    run = world.new_process().start(job(4), detach=True)
+    shaky = ShakyStore(world.store, StorageUnavailableError("the server restarts"), failures=0)
+    held: list[Any] = []
+
+    def step_that_takes_long(name: str) -> None:
+        if name == "submit.upload.before" and not held:
+            shaky.failures = 1
+            time.sleep(0.5)
+            held.append(run.snapshot().open_batches[0].lease.until)
+
+    store, world.store = world.store, shaky
+    observe(step_that_takes_long)
+    before = world.clock.now() + timedelta(seconds=0.3)
+    world.clock.advance(0.1)
+    world.new_process(lease_ttl_s=0.3).tick(run.run_id)
+    world.store = store
+    assert held[0] >= before
+    assert shaky.failures == 0

@@ -10,7 +10,7 @@ from batchor_core.application.context import RunContext, Services, batch_data, l
 from batchor_core.application.control import pause
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.events import EventType
-from batchor_core.errors import BatchorError, ProviderRefusedError, ProviderUnavailableError
+from batchor_core.errors import BatchorError, ProviderRefusedError, ProviderUnavailableError, StorageUnavailableError
 from batchor_core.failpoints import around
 from batchor_core.ports.state import UnitOfWork
 
@@ -19,7 +19,7 @@ from batchor_core.ports.state import UnitOfWork
 def kept_alive(ctx: RunContext, batch: BatchRecord) -> Generator[None]:
     """Renew the lease on *batch* in the background until the block ends.
 
-    A heartbeat that fails only gives up: the step's own next write finds out whether the lease is lost.
+    A lost lease ends it: the step's own next write finds out. While the storage is away, it is tried on.
     """
     stopped = Event()
     ttl_s = ctx.services.lease_ttl.total_seconds()
@@ -29,6 +29,8 @@ def kept_alive(ctx: RunContext, batch: BatchRecord) -> Generator[None]:
             try:
                 with ctx.store.transaction() as uow:
                     hold(ctx, uow, batch)
+            except StorageUnavailableError as error:
+                logger.debug("heartbeat of batch %s missed: %s", batch.batch_id, error)
             except BatchorError as error:
                 logger.debug("heartbeat of batch %s ended: %s", batch.batch_id, error)
                 return

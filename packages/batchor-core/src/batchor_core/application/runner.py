@@ -23,7 +23,7 @@ from batchor_core.domain.policies import RecoveryPolicy, SlicePolicy
 from batchor_core.domain.results import OutputT, StructuredItemResult, TextItemResult
 from batchor_core.domain.run import IngestState, RunRecord, RunSummary
 from batchor_core.domain.run_id import check_run_id, new_run_id
-from batchor_core.errors import ConfigChangedError, RunNotFoundError, SourceChangedError
+from batchor_core.errors import ConfigChangedError, RunExistsError, RunNotFoundError, SourceChangedError
 from batchor_core.failpoints import around
 from batchor_core.plugins import artifacts_beside, default_clock, default_storage, storage_named
 from batchor_core.ports.artifacts import ArtifactStore
@@ -241,6 +241,13 @@ class BatchRunner:
         )
 
     def _add_or_take_up(self, run_id: str, stored: StoredJob, source: CheckpointedItemSource[Any]) -> RunRecord:
+        try:
+            return self._look_up_or_add(run_id, stored, source)
+        except RunExistsError:
+            # Another process has added it between our look and our write.
+            return self._look_up_or_add(run_id, stored, source)
+
+    def _look_up_or_add(self, run_id: str, stored: StoredJob, source: CheckpointedItemSource[Any]) -> RunRecord:
         identity = source.identity().to_json()
         with around("runner.add_run"), self._services.store.transaction() as uow:
             try:

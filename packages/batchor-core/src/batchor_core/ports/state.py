@@ -162,7 +162,10 @@ class BatchStore(Protocol):
     def get(self, batch_id: int) -> BatchRecord: ...
 
     def open_batches(self, run_id: str) -> Sequence[BatchRecord]:
-        """Batches that are neither collected nor abandoned, oldest first."""
+        """Batches that are neither collected nor abandoned, oldest first.
+
+        Within `transaction()`, nobody else changes them until it ends.
+        """
         ...
 
     def known(self, run_id: str, provider_batch_ids: Collection[str]) -> frozenset[str]:
@@ -274,7 +277,10 @@ class EventLog(Protocol):
     def append(self, events: Sequence[RunEvent]) -> None: ...
 
     def read(self, run_id: str, *, after: int, limit: int) -> Sequence[tuple[int, RunEvent]]:
-        """Events with their sequence numbers > *after*, ascending."""
+        """Events with their sequence numbers > *after*, ascending.
+
+        Where several workers write at once, an event may appear behind one with a greater number.
+        """
         ...
 
 
