@@ -256,3 +256,28 @@ def test_a_heartbeat_outlives_a_storage_that_is_away_for_a_moment(world: Any, jo
     world.store = store
     assert held[0] >= before
     assert shaky.failures == 0
+
+
+def test_a_worker_claims_its_own_batch_while_another_sends_one(world: Any, job: MakeJob) -> None:
+    run = world.new_process().start(job(8), detach=True)
+    reports: list[Any] = []
+
+    def beside_it(name: str) -> None:
+        if name == "submit.upload.before" and not reports:
+            reports.append(None)
+            reports[0] = world.new_process().tick(run.run_id)
+
+    observe(beside_it)
+    world.new_process().tick(run.run_id)
+    observe(None)
+    assert reports[0].made_progress
+    assert run.summary().batches == 2
+
+
+def test_while_uploads_fail_intents_do_not_pile_up(world: Any, job: MakeJob) -> None:
+    run = world.new_process().start(job(40), detach=True)
+    world.server.down = True
+    for _ in range(30):
+        world.new_process(concurrency=2).tick(run.run_id)
+        world.clock.advance(5)
+    assert len(run.snapshot().open_batches) <= 3

@@ -71,7 +71,7 @@ def claim_due_at(
 
 
 def _wanted_at(ctx: RunContext, run: RunRecord, *, oldest_retry: datetime | None) -> datetime | None:
-    if not run.is_running or _has_enough_in_hand(ctx, run):
+    if not run.is_running:
         return None
     if _has_fresh_batch(ctx, run):
         return run.created_at
@@ -80,11 +80,6 @@ def _wanted_at(ctx: RunContext, run: RunRecord, *, oldest_retry: datetime | None
     others_may_come = run.counts.queued_local + run.counts.submitted > 0
     patience_s = ctx.job.retry_policy.base_backoff_s if others_may_come else 0.0
     return oldest_retry + timedelta(seconds=patience_s)
-
-
-def _has_enough_in_hand(ctx: RunContext, run: RunRecord) -> bool:
-    """While uploads fail, intents don't pile up."""
-    return run.counts.queued_local >= ctx.services.concurrency * ctx.job.chunk_policy.max_requests
 
 
 def _has_fresh_batch(ctx: RunContext, run: RunRecord) -> bool:

@@ -129,11 +129,15 @@ class Cycle:
         ctx = self._ctx
         with ctx.store.reading() as uow:
             run = uow.runs.get(ctx.run_id)
-            batches = [_due_at(batch) for batch in uow.batches.open_batches(ctx.run_id)]
+            batches = uow.batches.open_batches(ctx.run_id)
             oldest_retry = uow.retries.next_due(ctx.run_id) if run.counts.failed_retryable else None
             blocked_until = uow.capacity.get(ctx.quota_scope).blocked_until
+        batch_due_at = min(map(_due_at, batches), default=None)
+        if sum(map(_waits_to_be_sent, batches)) >= ctx.services.concurrency:
+            # While uploads fail, intents don't pile up; those that a worker has in its hands are another matter.
+            return _Agenda(run, batch_due_at, None)
         claimable_at = claim_due_at(ctx, run, oldest_retry=oldest_retry, blocked_until=blocked_until)
-        return _Agenda(run, min(batches, default=None), claimable_at)
+        return _Agenda(run, batch_due_at, claimable_at)
 
     def _ingest(self) -> IngestStep:
         if self._ingestion is None:
@@ -236,6 +240,10 @@ class _Agenda:
 
 def _is_due(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment <= now
+
+
+def _waits_to_be_sent(batch: BatchRecord) -> bool:
+    return batch.state in {BatchState.PREPARED, BatchState.UPLOADED} and batch.lease.owner is None
 
 
 def _due_at(batch: BatchRecord) -> datetime:
