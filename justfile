@@ -39,7 +39,7 @@ soak KILLS='2000':
 
 # Measure batchor beside a pipeline without features: `just bench --help`
 bench *ARGS:
-    uv run --group bench python -m benchmarks {{ ARGS }}
+    python -m benchmarks {{ ARGS }}
 
 # The core's tests with nothing but batchor-core and pytest installed
 test-core-alone:
