@@ -1,16 +1,21 @@
 """A process that dies at any one step of a run leaves nothing lost, nothing doubled and nothing bought twice."""
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from batchor_artifacts import LocalArtifactStore
 from batchor_core import failpoints
+from batchor_core.ports.state import StateStore
+from batchor_postgres import PostgresStorage
 from batchor_sqlite import SQLiteStorage
 from batchor_testkit.crash_life import Life
 from batchor_testkit.crash_sweep import Tally, sweep, sweep_pairs
 from batchor_testkit.fault_profiles import CALM, PROFILES, FaultProfile
+from batchor_testkit.postgres_server import postgres_url  # noqa: F401  a fixture
 
 SOAK_SEEDS = range(12)
 PAIRS = 6
@@ -51,13 +56,29 @@ def test_a_second_death_during_recovery_loses_doubles_and_buys_nothing(
     assert tally.kills > tally.lives
 
 
-@pytest.fixture
-def new_sqlite_life(tmp_path: Path, is_soak: bool) -> Iterator[Callable[[FaultProfile, int], Life]]:
-    opened: list[SQLiteStorage] = []
+class PostgresByTestClock(PostgresStorage):
+    """Judges leases by the clock of the test, which is moved by hand."""
+
+    def now(self, local: datetime) -> datetime:
+        return local
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_stored_life(
+    request: pytest.FixtureRequest, tmp_path: Path, is_soak: bool
+) -> Iterator[Callable[[FaultProfile, int], Life]]:
+    """Lives that are kept in a database, each in one of its own."""
+    opened: list[StateStore] = []
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+
+    def new_store(place: Path) -> StateStore:
+        if url is None:
+            return SQLiteStorage(path=place.with_suffix(".sqlite3"))
+        return PostgresByTestClock(url, schema=f"sweep_{uuid.uuid4().hex[:12]}")
 
     def new_life(profile: FaultProfile, seed: int) -> Life:
         place = tmp_path / str(len(opened))
-        opened.append(SQLiteStorage(path=place.with_suffix(".sqlite3")))
+        opened.append(new_store(place))
         return Life(profile, seed, store=opened[-1], artifacts=LocalArtifactStore(place), items=5 if is_soak else 3)
 
     yield new_life
@@ -66,17 +87,19 @@ def new_sqlite_life(tmp_path: Path, is_soak: bool) -> Iterator[Callable[[FaultPr
 
 
 # Every second hit, so that two processes can share the work.
-@pytest.mark.parametrize(("first", "place"), [(1, "state.commit.before"), (2, "state.commit.after")])
-def test_a_death_beside_any_commit_to_sqlite_loses_doubles_and_buys_nothing(
+@pytest.mark.parametrize("half", [(1, "state.commit.before"), (2, "state.commit.after")], ids=["before", "after"])
+def test_a_death_beside_any_commit_to_a_database_loses_doubles_and_buys_nothing(
+    request: pytest.FixtureRequest,
     print_in_table: PrintInTable,
-    new_sqlite_life: Callable[[FaultProfile, int], Life],
+    new_stored_life: Callable[[FaultProfile, int], Life],
     is_soak: bool,
-    first: int,
-    place: str,
+    half: tuple[int, str],
 ) -> None:
-    tally = Tally("calm, sqlite")
+    first, place = half
+    database = request.node.callspec.params["new_stored_life"]
+    tally = Tally(f"calm, {database}")
     for seed in range(4 if is_soak else 1):
-        tally.merge(sweep(CALM, seed, new_life=new_sqlite_life, crash_at="state.commit.*", first=first, step=2))
+        tally.merge(sweep(CALM, seed, new_life=new_stored_life, crash_at="state.commit.*", first=first, step=2))
     print_in_table(tally)
     assert tally.notes == []
     assert tally.died_at == {place}

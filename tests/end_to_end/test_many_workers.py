@@ -253,15 +253,19 @@ def test_workers_survive_a_cut_between_them_and_postgres(workshop: MakeWorkshop,
 
 
 @pytest.mark.parametrize("storage", ["sqlite", "postgres"])
-def test_ten_runs_of_one_quota_scope_never_enqueue_more_than_its_limit(storage: str, workshop: MakeWorkshop) -> None:
+def test_ten_runs_of_one_quota_scope_never_enqueue_more_than_its_limit_whoever_dies(
+    storage: str, workshop: MakeWorkshop
+) -> None:
     limit = 20_000  # four batches; three workers with two steps each would enqueue six
     with EmulatorProcess(arguments=["--run-s=0.3"]) as emulator:
         shop = workshop(storage, emulator)
         runs = [shop.start(200, requests_a_batch=100, limit=limit, words=40) for _ in range(10)]
         for _ in range(3):
             shop.hire()
+        killer = Killer(shop, kills=5, seed=3)
         for run in runs:
-            shop.wait(run, timeout_s=120)
+            shop.wait(run, timeout_s=120, beside=killer)
+        assert killer.killed > 0
         highest = emulator.tokens().highest["gpt-4.1"]
         assert limit / 2 < highest <= limit
         assert shop.reserved_tokens() == 0
