@@ -62,8 +62,10 @@ class LinkedClient:
                 size += sink.write(chunk)
         return size
 
-    def delete(self, file_id: str) -> None:
-        """Nothing is kept."""
+    def delete(self, file_id: str) -> bool:
+        """Nothing is kept that could be deleted."""
+        del file_id
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ _LOOKS = 50
 
 
 class TagRandom(Random):
-    """Random numbers, but for those of 32 bits: with them a run draws its tag, and the prepared answers carry it."""
+    """Random numbers, but for those of 48 bits: with them a run draws its tag, and the prepared answers carry it."""
 
     def getrandbits(self, k: int, /) -> int:
-        return RUN_TAG if k == 32 else super().getrandbits(k)
+        return RUN_TAG if k == 48 else super().getrandbits(k)
 
 
 def make_job(input_path: Path, config: OpenAIProviderConfig, *, structured: bool) -> BatchJob[str, Any]:

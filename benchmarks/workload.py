@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 MODEL = "gpt-4.1"
-RUN_TAG = 0x5EED0BEE
-"""What begins the custom_ids of the prepared answers, as a number of 32 bits; `floor` and batchor both use it."""
-TAG = f"{RUN_TAG:08x}"
+RUN_TAG = 0x5EED0BEE5EED
+"""What begins the custom_ids of the prepared answers, as a number of 48 bits; `floor` and batchor both use it."""
+TAG = f"{RUN_TAG:012x}"
 BATCH_ROWS = 50_000
 _ROW_BYTES = 270
 _WORDS = "claim report wind runway cargo engine signal harbour valley ledger copper meadow north quiet review".split()  # noqa: SIM905  reads as the sentence that it becomes

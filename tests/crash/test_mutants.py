@@ -16,6 +16,7 @@ from batchor_core.adapters import memory_stores
 from batchor_core.application import collect, cycle, ingest, output_lines, poll, recover, segment, submit
 from batchor_core.application.context import RunContext
 from batchor_core.application.leasing import handed_back, hold
+from batchor_core.application.members import UNTRIED, Members
 from batchor_core.domain import retry
 from batchor_core.domain.batch import BatchEvent, BatchRecord, RemoteBatch
 from batchor_core.domain.events import EventType
@@ -72,8 +73,8 @@ def no_fence(patch: pytest.MonkeyPatch) -> None:
     """The input file stays, so that a create call that lurks may yet succeed."""
 
     class ClientWithoutDelete:
-        def delete(self, file_id: str) -> None:
-            pass
+        def delete(self, file_id: str) -> bool:
+            return True
 
     fence = recover._fence
     without: Any = ClientWithoutDelete()
@@ -147,8 +148,8 @@ def capacity_released_twice(patch: pytest.MonkeyPatch) -> None:
     """Once when the batch has ended, and once more when it is collected."""
     finish, release = collect._finish, poll.release_capacity
 
-    def finish_and_release(ctx: RunContext, batch: BatchRecord) -> BatchRecord:
-        collected = finish(ctx, batch)
+    def finish_and_release(ctx: RunContext, batch: BatchRecord, members: Members) -> BatchRecord:
+        collected = finish(ctx, batch, members)
         with around("collect.release"), ctx.store.transaction() as uow:
             tokens = uow.items.requests(ctx.run_id, first=0, limit=1)[0].tokens
             release(ctx, uow, replace(collected, reserved_tokens=tokens))
@@ -171,13 +172,14 @@ def stale_ingestion_is_accepted(patch: pytest.MonkeyPatch) -> None:
 
 def split_at_u2028(patch: pytest.MonkeyPatch) -> None:
     """The output's lines are those that `str.splitlines` sees."""
-    windows = output_lines.LineReader.windows
+    window = output_lines.LineReader.window
 
-    def windows_of_text(self: Any, content: Any, *, start: int) -> Iterator[output_lines.Window]:
+    def window_of_text(self: Any, content: Any, *, start: int) -> output_lines.Window | None:
+        content.seek(0)
         lines = content.read().decode(errors="replace").splitlines()
-        return windows(self, io.BytesIO("".join(f"{line}\n" for line in lines).encode()), start=start)
+        return window(self, io.BytesIO("".join(f"{line}\n" for line in lines).encode()), start=start)
 
-    patch.setattr(output_lines.LineReader, "windows", windows_of_text)
+    patch.setattr(output_lines.LineReader, "window", window_of_text)
 
 
 def lines_of_other_runs_are_taken(patch: pytest.MonkeyPatch) -> None:
@@ -188,20 +190,14 @@ def lines_of_other_runs_are_taken(patch: pytest.MonkeyPatch) -> None:
 
 
 def second_lines_are_counted(patch: pytest.MonkeyPatch) -> None:
-    settle = collect.settle
-
-    class Kept(dict[int, Any]):
-        def pop(self, key: Any, *default: Any) -> Any:
-            return self.get(key, *default)
-
-    patch.setattr(collect, "settle", lambda lines, members, **options: settle(lines, Kept(members), **options))
+    patch.setattr(Members, "take", lambda self, index: UNTRIED if index in self else None)
 
 
 def files_of_expired_batches_are_not_read(patch: pytest.MonkeyPatch) -> None:
     apply = collect._apply
 
-    def apply_if_completed(ctx: RunContext, batch: BatchRecord, reader: Any, **options: Any) -> BatchRecord:
-        return apply(ctx, batch, reader, **options) if batch.provider_status == "completed" else batch
+    def apply_if_completed(ctx: RunContext, batch: BatchRecord, *rest: Any, **options: Any) -> BatchRecord:
+        return apply(ctx, batch, *rest, **options) if batch.provider_status == "completed" else batch
 
     patch.setattr(collect, "_apply", apply_if_completed)
 

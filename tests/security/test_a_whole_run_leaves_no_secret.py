@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchor_core import BatchItem, BatchJob, BatchRunner
-from batchor_core.errors import ConfigChangedError, ProviderRefusedError
+from batchor_core.errors import ConfigChangedError, ConfigurationError, ProviderRefusedError
 from batchor_emulator import EmulatorProcess
 from batchor_openai import OpenAIBatchProvider, OpenAIProviderConfig
 from batchor_sqlite import SQLiteStorage
@@ -74,3 +74,23 @@ def test_a_run_is_not_driven_against_another_host_or_project(folder: Path) -> No
         ):
             with pytest.raises(ConfigChangedError, match="provider_config"):
                 runner.get_run("here", provider_config=other).refresh()
+
+
+def test_a_run_is_not_driven_in_a_project_that_the_environment_names_since(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_PROJECT_ID", raising=False)
+    with EmulatorProcess() as emulator, BatchRunner(SQLiteStorage(path=folder / "state.sqlite3")) as runner:
+        monkeypatch.setenv("OPENAI_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+        job = BatchJob(
+            items=[BatchItem("a", "x")],
+            build_prompt=lambda item: item.payload,
+            provider_config=OpenAIProviderConfig(model="gpt-4.1"),
+        )
+        runner.start(job, run_id="here")
+        monkeypatch.setenv("OPENAI_PROJECT_ID", "proj_other")
+        before = dict(emulator.calls())
+        with pytest.raises(ConfigurationError, match="OPENAI_PROJECT_ID"):
+            runner.get_run("here").refresh()
+        assert dict(emulator.calls()) == before

@@ -158,11 +158,11 @@ def test_a_run_of_rejected_items_ends_without_a_batch(world: Any, job: MakeJob) 
 
 
 def test_batches_keep_within_the_byte_limit(world: Any, job: MakeJob) -> None:
-    policy = ChunkPolicy(max_requests=100, max_batch_bytes=300)
+    policy = ChunkPolicy(max_requests=100, max_batch_bytes=335)
     run = world.new_process().run_and_wait(job(20, chunk_policy=policy))
     assert len(run.results()) == 20
     inputs = [world.server.files[batch.input_file_id] for batch in world.server.batches.values()]
-    assert max(map(len, inputs)) <= 300
+    assert max(map(len, inputs)) <= 335
     assert len(inputs) == 5
 
 

@@ -1,28 +1,21 @@
 """Files of results: whole or as they were."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batchor import ItemStatus, TextItemResult, TokenUsage
+from batchor import TextItemResult
 from batchor_cli.result_export import ResultExport, Style
 from batchor_cli.result_options import ResultFormat, Selection
 from batchor_cli.result_shape import ResultShape
+from batchor_core.domain.results import ResultRow, StoredResult
 
 
-def result(number: int) -> TextItemResult:
-    return TextItemResult(
-        item_id=f"item-{number}",
-        status=ItemStatus.COMPLETED,
-        attempt_count=1,
-        output_text="an answer",
-        error=None,
-        metadata={},
-        usage=TokenUsage(),
-        sequence=number,
-    )
+def result(number: int) -> StoredResult:
+    row = ResultRow(number, number, 1, None, None, 0, 0, "an answer", None, 0, 0, 0, 0, None)
+    return StoredResult.of(f"item-{number}", None, row)
 
 
 class FakeReader:
@@ -32,10 +25,19 @@ class FakeReader:
         self._count = count
         self._interrupted = interrupted
 
-    def in_input_order(self) -> Iterator[TextItemResult]:
-        yield from map(result, range(self._count))
+    def pages_in_input_order(self) -> Iterator[Sequence[StoredResult]]:
+        yield list(map(result, range(self._count)))
         if self._interrupted:
             raise KeyboardInterrupt
+
+    def built(self, page: Sequence[StoredResult]) -> list[TextItemResult]:
+        return [TextItemResult.of_stored(stored, self) for stored in page]
+
+    def metadata(self, stored: StoredResult) -> str | None:
+        return stored.metadata
+
+    def raw_line(self, stored: StoredResult) -> None:
+        return None
 
 
 def export(reader: Any, result_format: ResultFormat = ResultFormat.JSONL) -> ResultExport:

@@ -5,19 +5,15 @@ from typing import Any
 import pytest
 
 from batchor_core.domain.item import BatchItem
-from batchor_core.domain.item_checks import MAX_ITEM_ID_BYTES, check_item, item_id_fault
+from batchor_core.domain.item_checks import MAX_ITEM_ID_BYTES, check_item_id, item_id_fault, metadata_text
 from batchor_core.errors import InvalidItemError
 
 GOOD_IDS = ["a", "0", " ", "a/b", "..", "../../etc/passwd", "'\"`", "🙂", "עברית", "\u202eabc", "a\nb", "x" * 10_000]
 
 
-def item(metadata: Any) -> BatchItem[None]:
-    return BatchItem("a", None, metadata)
-
-
 @pytest.mark.parametrize("item_id", GOOD_IDS)
 def test_any_text_is_an_id(item_id: str) -> None:
-    assert check_item(BatchItem(item_id, None), 0) is None
+    assert check_item_id(BatchItem(item_id, None), 0) == item_id
 
 
 @pytest.mark.parametrize(
@@ -37,7 +33,7 @@ def test_any_text_is_an_id(item_id: str) -> None:
 )
 def test_anything_else_is_refused_with_the_reason(item_id: Any, problem: str) -> None:
     with pytest.raises(InvalidItemError, match=problem):
-        check_item(BatchItem(item_id, None), 0)
+        check_item_id(BatchItem(item_id, None), 0)
 
 
 def test_the_limit_counts_bytes() -> None:
@@ -46,22 +42,22 @@ def test_the_limit_counts_bytes() -> None:
 
 def test_an_index_is_told_as_a_number_from_1() -> None:
     with pytest.raises(InvalidItemError, match=r"^item number 8: "):
-        check_item(BatchItem("", None), 7)
+        check_item_id(BatchItem("", None), 7)
 
 
 def test_a_place_in_words_is_told_as_it_is() -> None:
     with pytest.raises(InvalidItemError, match=r"^items\.csv, line 3: "):
-        check_item(BatchItem("", None), "items.csv, line 3")
+        check_item_id(BatchItem("", None), "items.csv, line 3")
 
 
 @pytest.mark.parametrize("no_item", [{"item_id": "a"}, "a", None, ("a", 1)])
 def test_what_is_no_item_is_refused(no_item: Any) -> None:
     with pytest.raises(InvalidItemError, match="is no item; give BatchItem"):
-        check_item(no_item, 0)
+        check_item_id(no_item, 0)
 
 
 def test_an_item_without_metadata_has_no_text() -> None:
-    assert check_item(item({}), 0) is None
+    assert metadata_text({}, item_id="a", place=0) is None
 
 
 @pytest.mark.parametrize(
@@ -69,14 +65,15 @@ def test_an_item_without_metadata_has_no_text() -> None:
     [{"a": 1}, {"a": {"b": [1, 2.5, True, None, "ż\u2028"]}}, {"": ""}, {"nul": "a\0b"}, {"quote": '"'}],
 )
 def test_metadata_comes_back_from_its_text(metadata: dict[str, Any]) -> None:
-    text = check_item(item(metadata), 0)
+    text = metadata_text(metadata, item_id="a", place=0)
     assert text is not None
     assert json.loads(text) == metadata
 
 
 def test_tuples_and_read_only_mappings_are_json_too() -> None:
     assert (
-        check_item(item(MappingProxyType({"a": (1, MappingProxyType({"b": range(2)}))})), 0) == '{"a":[1,{"b":[0,1]}]}'
+        metadata_text(MappingProxyType({"a": (1, MappingProxyType({"b": range(2)}))}), item_id="a", place=0)
+        == '{"a": [1, {"b": [0, 1]}]}'
     )
 
 
@@ -112,4 +109,4 @@ def circular() -> dict[str, Any]:
 )
 def test_metadata_that_json_cannot_hold_names_item_place_and_reason(metadata: Any, problem: str) -> None:
     with pytest.raises(InvalidItemError, match=rf"^item number 1: the metadata of item 'a' .*{problem}"):
-        check_item(item(metadata), 0)
+        metadata_text(metadata, item_id="a", place=0)

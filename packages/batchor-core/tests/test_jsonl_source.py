@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -282,3 +283,22 @@ def test_a_row_of_210_mb_is_refused_quickly_and_in_little_memory(path: Path) -> 
 def test_a_limit_under_which_no_row_fits_is_refused(path: Path, limit: int) -> None:
     with pytest.raises(ConfigurationError, match=r"max_row_bytes is .*; give"):
         source_of(path, max_row_bytes=limit)
+
+
+@pytest.mark.parametrize("before", ["", " ", "\t", "\r", "\u2028"])
+@pytest.mark.parametrize("behind", ["", " ", "\r", " \r", "\t\t", "x", "{}", ",", "\u2028", "\x00"])
+@pytest.mark.parametrize(
+    "value", ['{"id":"a"}', '{"id": "a", "n": [1, {"id": "}"}]}', '{"id":"a"', "[1]", '{"id":1e400}']
+)
+def test_a_line_is_read_as_json_reads_it(path: Path, before: str, behind: str, value: str) -> None:
+    line = f"{before}{value}{behind}\n"
+    try:
+        expected: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        expected = f"{error.msg} at character {error.pos + 1}"
+    source = source_of(path, line.encode(), item_id_from_row=lambda _: "id")
+    if isinstance(expected, dict):
+        assert [item.payload for item in source] == [expected]
+    else:
+        with pytest.raises(SourceRowError, match=re.escape(expected) if isinstance(expected, str) else "holds a list"):
+            list(source)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from batchor_core.adapters.memory_state import MemoryStateStore
-from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.results import ResultRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.errors import RunNotFoundError, StorageError
@@ -34,7 +33,7 @@ def an_item(index: int) -> ItemRow:
 
 
 def a_result(index: int, sequence: int) -> ResultRow:
-    return ResultRow(index, sequence, ItemStatus.COMPLETED, 1, None, None, 0, 0, "x", None, 0, 0, 0, 0, None)
+    return ResultRow(index, sequence, 1, None, None, 0, 0, "x", None, 0, 0, 0, 0, None)
 
 
 def quickest_s(step: object, repeats: int = 5) -> float:

@@ -6,7 +6,7 @@ import pytest
 
 from batchor_core import BatchRunner, MemoryStateStore
 from batchor_core.errors import ConfigurationError, UnknownAdapterError
-from batchor_core.plugins import artifacts_at, sqlite_path, storage_named, storage_of_url
+from batchor_core.plugins import sqlite_path, storage_named, storage_of_url
 
 MODULE = """
 from batchor_core import MemoryStateStore
@@ -125,10 +125,3 @@ def test_another_url_is_no_sqlite_file(url: str) -> None:
 def test_the_url_of_an_sqlite_file_takes_no_options(url: str) -> None:
     with pytest.raises(ConfigurationError, match="takes no options"):
         sqlite_path(url)
-
-
-def test_artifacts_lie_in_the_folder_that_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("batchor_artifacts")
-    with artifacts_at(str(tmp_path / "files")).create("run/a") as file:
-        file.write(b"1")
-    assert (tmp_path / "files" / "run" / "a").read_bytes() == b"1"

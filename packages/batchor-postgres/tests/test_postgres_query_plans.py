@@ -59,7 +59,9 @@ def _plan(storage: PostgresStorage, step: Step, *, url: str, schema: str) -> lis
 HOT: dict[str, tuple[Step, str]] = {
     "append": (lambda unit, _: unit.items.append(RUN_ID, example_items(6, 9, segment_id=None)), "item_pkey on item"),
     "requests": (lambda unit, _: unit.items.requests(RUN_ID, first=2, limit=100), "item_pkey on item"),
+    "extent": (lambda unit, _: unit.items.extent(RUN_ID, first=2, limit=100), "item_pkey on item"),
     "statuses": (lambda unit, _: unit.items.statuses(RUN_ID, first=2, limit=100), "item_pkey on item"),
+    "lineage": (lambda unit, _: unit.lineage.spans(RUN_ID, first=2, last=100), "lineage_pkey on lineage"),
     "run": (lambda unit, _: unit.runs.get(RUN_ID), "run_pkey on run"),
     "save_run": (lambda unit, _: unit.runs.save(unit.runs.lock(RUN_ID)), "run_pkey on run"),
     "runs": (lambda unit, _: unit.runs.page(before=RUN_ID, limit=10), "run_by_age on run"),
@@ -73,7 +75,7 @@ HOT: dict[str, tuple[Step, str]] = {
     "hold": (lambda unit, batch: unit.batches.hold(batch, now=NOW, ttl=LEASE_TTL), "batch_pkey on batch"),
     "save_batch": (lambda unit, batch: unit.batches.save(batch), "batch_pkey on batch"),
     "open_batches": (lambda unit, _: unit.batches.open_batches(RUN_ID), "batch_due on batch"),
-    "members": (lambda unit, batch: unit.items.members(batch), "retry_bound on retry"),
+    "holding": (lambda unit, batch: unit.items.holding(batch), "retry_bound on retry"),
     "due": (lambda unit, _: unit.retries.due(RUN_ID, now=seconds_later(5), limit=100), "retry_waiting on retry"),
     "bind": (lambda unit, batch: unit.retries.bind(RUN_ID, [3], batch_id=batch.batch_id), "on retry"),
     "bound": (lambda unit, batch: unit.retries.bound(batch), "retry_bound on retry"),

@@ -23,10 +23,10 @@ def test_postgresql_takes_positional_formats() -> None:
 def test_a_copy_names_every_column_and_its_type() -> None:
     copy = copy_statement(schema.item)
     assert copy.text == (
-        "COPY item (run_key, item_index, id_key, long_id, metadata, segment_id, request_offset, request_length, tokens) "
+        "COPY item (run_key, item_index, id_key, metadata, segment_id, request_offset, request_length, tokens, long_id) "
         "FROM STDIN (FORMAT BINARY)"
     )
-    assert copy.types == ["int8", "int8", "text", "text", "text", "int8", "int8", "int8", "int8"]
+    assert copy.types == ["int8", "int8", "text", "text", "int8", "int8", "int8", "int8", "text"]
 
 
 def test_every_table_compiles_for_postgresql() -> None:

@@ -25,7 +25,7 @@ def _settle_due(storage: SQLiteStorage, owner: str) -> int:
             held = submit(unit, unit.batches.hold(batch, now=now, ttl=_TTL))
         with storage.transaction() as unit:
             held = unit.batches.hold(held, now=now, ttl=_TTL)
-            members = unit.items.members(held)
+            members = unit.items.holding(held).members()
             settle(unit, held, {member.item_index: Verdict.SUCCEED for member in members})
             ended = advance(unit, held, BatchEvent.END, BatchEvent.COLLECT)
             unit.batches.save(replace(ended, lease=ended.lease.released()))

@@ -73,6 +73,7 @@ class _Listening:
 
     def __init__(self, uow: UnitOfWork) -> None:
         self.runs, self.items, self.batches, self.retries = uow.runs, uow.items, uow.batches, uow.retries
+        self.lineage = uow.lineage
         self.results, self.artifacts, self.capacity = uow.results, uow.artifacts, uow.capacity
         self.events = _HeardEvents(uow.events)
 

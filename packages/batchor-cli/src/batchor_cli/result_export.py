@@ -1,8 +1,7 @@
 """Results of a run, written to a file or to stdout in one of the formats."""
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from batchor_cli.result_options import STDOUT, ResultFormat, ResultOrder, Select
 from batchor_cli.result_shape import ResultShape, shape_of
 from batchor_cli.session import Session
 from batchor_cli.terminal import printable, unbroken_pipe
-from batchor_core.application.export import result_line, result_to_json
 from batchor_core.application.line_file import replace_lines
-from batchor_core.application.read_results import PAGE_ROWS, ResultReader
+from batchor_core.application.read_results import ResultReader
+from batchor_core.application.result_lines import result_lines
+from batchor_core.domain.results import StoredResult
 from batchor_core.errors import ConfigurationError
 
 
@@ -27,14 +27,11 @@ class Progress:
     """Of the last one that was written."""
     count: int = 0
 
-    def passed(self, result: TextItemResult) -> None:
-        self.sequence = result.sequence
-        self.count += 1
-
-    def watching(self, results: Iterable[TextItemResult]) -> Iterator[TextItemResult]:
+    def watching[ResultT: (StoredResult, TextItemResult)](self, results: Iterable[ResultT]) -> Iterator[ResultT]:
         for result in results:
             yield result
-            self.passed(result)
+            self.sequence = result.sequence
+            self.count += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +82,22 @@ class ResultExport:
                 sys.stdout.buffer.write(_escaped(line) if escape else line)
             sys.stdout.buffer.flush()
 
-    def selected(self, selection: Selection) -> Iterator[TextItemResult]:
-        """Page by page."""
+    def pages(self, selection: Selection) -> Iterator[Sequence[StoredResult]]:
+        """The results as they are stored."""
         if selection.order is ResultOrder.INPUT:
-            yield from self.reader.in_input_order()
-            return
-        after, left = selection.after, selection.limit
-        while left is None or left > 0:
-            page = self.reader.by_sequence(after=after, limit=PAGE_ROWS if left is None else min(left, PAGE_ROWS))
-            if not page:
-                return
-            yield from self.reader.built(page)
-            after = page[-1].row.sequence
-            left = None if left is None else left - len(page)
+            return self.reader.pages_in_input_order()
+        return self.reader.pages_in_completion_order(after=selection.after, limit=selection.limit)
 
     def _lines(self, selection: Selection, progress: Progress) -> Iterator[bytes]:
-        results = progress.watching(self.selected(selection))
+        pages = self.pages(selection)
         # As from the library: the sequence goes with results that are read in its order.
         sequenced = selection.order is ResultOrder.COMPLETION
         if self.style.format is ResultFormat.CSV:
+            results = (result for page in pages for result in progress.watching(self.reader.built(page)))
             return csv_lines(results, shape=self.shape, guard=self.style.csv_guard, sequenced=sequenced)
-        return (self._json_line(result, sequenced=sequenced) for result in results)
-
-    def _json_line(self, result: TextItemResult, *, sequenced: bool) -> bytes:
+        stored = (result for page in pages for result in progress.watching(page))
         structured = self.shape.is_structured
-        if not sequenced:
-            return result_line(result, structured=structured)
-        fields = {**result_to_json(result, structured=structured), "sequence": result.sequence}
-        return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+        return (result_lines([result], structured=structured, sequenced=sequenced) for result in stored)
 
 
 def check_target(path: Path) -> None:

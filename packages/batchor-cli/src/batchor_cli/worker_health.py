@@ -37,7 +37,9 @@ class HealthFile:
             **({} if report is None else asdict(report)),
         }
         new = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        # What another process left there, a file that others can write or a link, is not written to.
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(document, file, default=str)
         new.replace(self._path)

@@ -45,9 +45,9 @@ class _TextLines(logging.Formatter):
         fields = getattr(record, "fields", {})
         told = " ".join(f"{name}={value}" for name, value in fields.items() if name not in {"event", "run_id"})
         text = " ".join(part for part in (_time_of(record), record.levelname, record.getMessage(), told) if part)
-        if record.exc_info:
-            text += f"\n{self.formatException(record.exc_info)}"
-        return printable(text)
+        # What comes from data must not look like a record of its own.
+        line = printable(text).replace("\n", "\\n")
+        return f"{line}\n{printable(self.formatException(record.exc_info))}" if record.exc_info else line
 
 
 def _time_of(record: logging.LogRecord) -> str:

@@ -9,7 +9,7 @@ from batchor_openai.response_shapes import Body, Choice, Details, Incomplete, Me
 # Tuples where the value may be of any type: what has no hash cannot be looked for in a set.
 _CUT_OFF = ("length", "content_filter")
 _MESSAGE_TYPES = ("message", None)
-_MAX_COUNT = 2**31 - 1
+MAX_COUNT = 2**31 - 1
 """More is no count of tokens, and would not fit into every database."""
 
 
@@ -109,7 +109,7 @@ def _said(message: Message) -> Said:
 
 def _count(value: object) -> int:
     if type(value) is int:
-        return value if 0 <= value <= _MAX_COUNT else 0
-    if isinstance(value, float) and 0 <= value <= _MAX_COUNT:
+        return value if 0 <= value <= MAX_COUNT else 0
+    if isinstance(value, float) and 0 <= value <= MAX_COUNT:
         return int(value)
     return 0

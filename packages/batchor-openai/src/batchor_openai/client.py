@@ -89,13 +89,15 @@ class OpenAIBatchClient:
         call = f"downloading file {file_id}"
         return self._sdk.call(call, lambda sdk: _stream(sdk, _checked(call, file_id), sink, max_bytes=max_bytes))
 
-    def delete(self, file_id: str) -> None:
+    def delete(self, file_id: str) -> bool:
         call = f"deleting file {file_id}"
         try:
             self._sdk.call(call, lambda sdk: sdk.files.with_raw_response.delete(_checked(call, file_id)))
         except ProviderRefusedError as error:
             if error.consequence is not RefusalConsequence.NOT_FOUND:
                 raise
+            return False
+        return True
 
     def close(self) -> None:
         """Give its connections back; a later call opens new ones."""

@@ -15,6 +15,8 @@ from batchor_openai.base_url import base_url_to_store, check_base_url, resolve_b
 from batchor_openai.extra_body import check_extra_body
 
 PROVIDER_NAME = "openai"
+ORGANIZATION_VARIABLE = "OPENAI_ORG_ID"
+PROJECT_VARIABLE = "OPENAI_PROJECT_ID"
 _SHORTEST_EXPIRY_S = 3_600
 _LONGEST_EXPIRY_S = 2_592_000
 
@@ -100,11 +102,11 @@ class OpenAIProviderConfig:
 
     @property
     def resolved_organization(self) -> str | None:
-        return self.organization or os.environ.get("OPENAI_ORG_ID") or None
+        return self.organization or os.environ.get(ORGANIZATION_VARIABLE) or None
 
     @property
     def resolved_project(self) -> str | None:
-        return self.project or os.environ.get("OPENAI_PROJECT_ID") or None
+        return self.project or os.environ.get(PROJECT_VARIABLE) or None
 
     def resolve_key(self) -> str:
         """The key; `MissingCredentialsError` when there is none."""

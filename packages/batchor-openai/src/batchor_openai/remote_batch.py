@@ -10,7 +10,7 @@ import msgspec
 
 from batchor_core.domain.batch import LineFault, RemoteBatch
 from batchor_core.errors import RefusalConsequence
-from batchor_openai.errors import QUOTA_CODES
+from batchor_openai.errors import QUOTA_CODES, scrub
 
 _ENDED = ("completed", "failed", "expired", "cancelled", "canceled")
 """Every other status, also an unknown one, is looked at again."""
@@ -89,6 +89,12 @@ def _text(value: object) -> str | None:
     return value.replace("\x00", "\ufffd") if isinstance(value, str) and value else None
 
 
+def _words(value: object) -> str | None:
+    """Text that people read: in one line, short, and without a key."""
+    text = _text(value)
+    return None if text is None else scrub(text, None)
+
+
 def _time(value: object) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -111,12 +117,12 @@ def _faults(errors: object) -> tuple[LineFault, ...]:
 
 def _fault(entry: dict[str, Any]) -> LineFault:
     line = entry.get("line")
-    code = _text(entry.get("code"))
+    code = _words(entry.get("code"))
     return LineFault(
         code=code,
-        message=_text(entry.get("message")) or "the provider gave no reason",
+        message=_words(entry.get("message")) or "the provider gave no reason",
         line=line if type(line) is int and line >= 1 else None,
-        param=_text(entry.get("param")),
+        param=_words(entry.get("param")),
         # The queue of enqueued tokens empties by itself as batches end.
         transient=code == "token_limit_exceeded",
         pause_reason=RefusalConsequence.QUOTA.value if code in QUOTA_CODES else None,

@@ -43,7 +43,7 @@ class OpenAIRequestCodec:
     def encode(self, custom_id: str, prompt: PromptParts) -> bytes:
         text: object = prompt.prompt
         system_prompt: object = prompt.system_prompt
-        if not isinstance(text, str) or not isinstance(system_prompt, str | None):
+        if not isinstance(text, str) or not (system_prompt is None or isinstance(system_prompt, str)):
             raise RequestEncodingError(
                 f"the prompt of request {custom_id} is not text; return strings from build_prompt"
             )

@@ -1,14 +1,15 @@
 """Items: immutable once they are appended."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Row, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, Table, cast, exists, func, select
 
 from batchor_core.domain.batch import BatchRecord
-from batchor_core.domain.chunking import RequestRef
+from batchor_core.domain.chunking import Extent, RequestRef
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError, StorageError
-from batchor_core.ports.state import ItemRow, Member
+from batchor_core.ports.state import Holding, ItemRow, Member
 from batchor_sql.id_key import MAX_PLAIN_LENGTH, id_key
 from batchor_sql.schema import ITEM_ID, is_open, item, item_status, result, retry
 from batchor_sql.schema import batch as batch_table
@@ -35,8 +36,9 @@ class SqlItemStore:
         if not items:
             return 0
         self._require_ascending(run_id, items)
+        # In the order of the table's columns; see `id_key` for the last.
         key = self._scope.run_key(run_id)
-        rows = [_columns(key, row) for row in items]
+        rows = [(key, *row, None) if len(row.item_id) <= MAX_PLAIN_LENGTH else _with_long_id(key, row) for row in items]
         stored = self._scope.bulk.add_items(self._connection, rows)
         if stored < len(rows):
             # Only ids can clash here. Of *items*, the first with an id owns it, whether or not it was stored.
@@ -49,14 +51,17 @@ class SqlItemStore:
         return stored
 
     def requests(self, run_id: str, *, first: int, limit: int) -> Sequence[RequestRef]:
-        rows = (
-            select(*REQUEST_COLUMNS)
-            .where(item.c.run_key == self._scope.run_key(run_id), item.c.item_index >= first)
-            .where(item.c.segment_id.is_not(None))
-            .order_by(item.c.item_index)
-            .limit(limit)
+        return [RequestRef._make(row) for row in self._connection.execute(self._requests(run_id, first, limit))]
+
+    def extent(self, run_id: str, *, first: int, limit: int) -> Extent:
+        taken = self._requests(run_id, first, limit).subquery("taken").c
+        row = select(
+            func.coalesce(func.max(taken.item_index) + 1, first),
+            func.count(),
+            _total(taken.request_length),
+            _total(taken.tokens),
         )
-        return [RequestRef._make(row) for row in self._connection.execute(rows)]
+        return Extent._make(self._connection.execute(row).one())
 
     def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
         rows = (
@@ -67,11 +72,11 @@ class SqlItemStore:
         )
         return [ItemRow._make(row) for row in self._connection.execute(rows)]
 
-    def members(self, batch: BatchRecord) -> Sequence[Member]:
+    def holding(self, batch: BatchRecord) -> Holding:
         if not self._is_open(batch):
-            return []  # its successor, or nobody, holds the items now
-        in_range = self._members_of_range(batch) if batch.first < batch.last else []
-        return sorted(in_range + self._members_by_retry(batch))
+            return Holding()  # its successor, or nobody, holds the items now
+        exceptions = self._exceptions(batch) if batch.first < batch.last else ()
+        return Holding(batch.first, batch.last, exceptions, self._bound_members(batch))
 
     def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
         rows = (
@@ -90,6 +95,15 @@ class SqlItemStore:
                 counts = counts.accept(number, status=ItemStatus(status))
         return counts
 
+    def _requests(self, run_id: str, first: int, limit: int) -> Select[*tuple[Any, ...]]:
+        return (
+            select(*REQUEST_COLUMNS)
+            .where(item.c.run_key == self._scope.run_key(run_id), item.c.item_index >= first)
+            .where(item.c.segment_id.is_not(None))
+            .order_by(item.c.item_index)
+            .limit(limit)
+        )
+
     def _count(self, run_id: str, first: int, last: int) -> Sequence[Row[str, int]]:
         of_range = (
             item_status.c.run_key == self._scope.run_key(run_id),
@@ -103,28 +117,29 @@ class SqlItemStore:
         found = exists().where(batch_table.c.batch_id == batch.batch_id, is_open(batch_table.c.state))
         return bool(self._connection.execute(select(found)).scalar())
 
-    def _members_of_range(self, batch: BatchRecord) -> list[Member]:
-        key = self._scope.run_key(batch.run_id)
-        without = [
-            ~exists().where(other.c.run_key == key, other.c.item_index == item.c.item_index)
-            for other in (retry, result)
-        ]
-        rows = (
-            select(item.c.item_index)
-            .where(item.c.run_key == key, item.c.item_index >= batch.first, item.c.item_index < batch.last)
-            .where(item.c.segment_id.is_not(None), *without)
-            .order_by(item.c.item_index)
-        )
-        return [Member(index, 0, 0) for index in self._connection.execute(rows).scalars()]
+    def _exceptions(self, batch: BatchRecord) -> frozenset[int]:
+        """What the batch does not hold of its range: as a rule nothing, and then no row is fetched."""
+        in_range = [self._in_range(table, batch) for table in (result, retry)]
+        gone_on = frozenset(index for statement in in_range for (index,) in self._scope.rows(statement))
+        sendable = self._in_range(item, batch).where(item.c.segment_id.is_not(None))
+        number = self._connection.execute(select(func.count()).select_from(sendable.subquery())).scalar_one()
+        if number == batch.last - batch.first:
+            return gone_on
+        fresh = {index for (index,) in self._scope.rows(sendable)} - gone_on
+        return frozenset(range(batch.first, batch.last)) - fresh
 
-    def _members_by_retry(self, batch: BatchRecord) -> list[Member]:
+    def _in_range(self, table: Table, batch: BatchRecord) -> Select[int]:
+        key, index = self._scope.run_key(batch.run_id), table.c.item_index
+        return select(index).where(table.c.run_key == key, index >= batch.first, index < batch.last)
+
+    def _bound_members(self, batch: BatchRecord) -> list[Member]:
         ended = exists().where(result.c.run_key == retry.c.run_key, result.c.item_index == retry.c.item_index)
         rows = (
             select(retry.c.item_index, retry.c.attempts_used, retry.c.deferrals)
             .where(retry.c.batch_id == batch.batch_id, ~ended)
             .order_by(retry.c.item_index)
         )
-        return [Member._make(row) for row in self._connection.execute(rows)]
+        return list(map(Member._make, self._scope.rows(rows)))
 
     def _require_ascending(self, run_id: str, items: Sequence[ItemRow]) -> None:
         """Refuse items that are not behind each other and behind those that are stored."""
@@ -155,11 +170,13 @@ class SqlItemStore:
         return found
 
 
-def _columns(run_key: int, row: ItemRow) -> tuple[int | str | None, ...]:
-    """The columns of `item`, in its order."""
-    if len(row.item_id) <= MAX_PLAIN_LENGTH:
-        return (run_key, row[0], row[1], None, *row[2:])
-    return (run_key, row[0], id_key(row[1]), row[1], *row[2:])
+def _total(column: ColumnElement[int]) -> ColumnElement[int]:
+    # PostgreSQL adds up integers to a decimal.
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)
+
+
+def _with_long_id(run_key: int, row: ItemRow) -> tuple[int | str | None, ...]:
+    return (run_key, *row._replace(item_id=id_key(row.item_id)), row.item_id)
 
 
 def _duplicate(run_id: str, row: ItemRow) -> DuplicateItemIdError:

@@ -4,17 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 
-from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_sql.schema import ITEM_ID, item, result
 from batchor_sql.scope import Scope, in_slices
 
-_OF_ROW = [column for column in result.c if column.name not in {"run_key", "error_class"}]
+_OF_ROW = [result.c[name] for name in ResultRow._fields]
 _WITH_ITEM = result.join(item, (item.c.run_key == result.c.run_key) & (item.c.item_index == result.c.item_index))
-_STORED = select(ITEM_ID, item.c.metadata, *_OF_ROW).select_from(_WITH_ITEM)
-_STATUS = {status.value: status for status in ItemStatus}
+_PAGE = (
+    select(ITEM_ID, item.c.metadata, *_OF_ROW)
+    .select_from(_WITH_ITEM)
+    .where(result.c.run_key == bindparam("of_run"))
+    .limit(bindparam("at_most"))
+)
+_BY_INDEX = _PAGE.where(result.c.item_index >= bindparam("bound")).order_by(result.c.item_index)
+_BY_SEQUENCE = _PAGE.where(result.c.sequence > bindparam("bound")).order_by(result.c.sequence)
 
 
 class _Failure(msgspec.Struct):
@@ -37,7 +42,7 @@ class SqlResultStore:
         if not results:
             return 0
         key = self._scope.run_key(run_id)
-        rows = [(key, *row[:2], row.status.value, *row[3:], _error_class(row.failure)) for row in results]
+        rows = [(key, *row, None if row.failure is None else _error_class(row.failure)) for row in results]
         return self._scope.bulk.add_results(self._connection, rows)
 
     def withdraw(self, run_id: str, *, error_class: str | None, limit: int) -> Sequence[ResultRow]:
@@ -49,19 +54,17 @@ class SqlResultStore:
             .where(result.c.run_key == key, failed, item.c.segment_id.is_not(None))
             .limit(limit)
         )
-        found = [_row(row) for row in self._connection.execute(rows)]
+        found = [ResultRow._make(row) for row in self._scope.rows(rows)]
         for indexes in in_slices([row.item_index for row in found]):
             gone = delete(result).where(result.c.run_key == key, result.c.item_index.in_(indexes))
             self._connection.execute(gone)
         return sorted(found)
 
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
-        of_run = _STORED.where(result.c.run_key == self._scope.run_key(run_id))
-        return self._page(of_run.where(result.c.item_index >= first), by=result.c.item_index, limit=limit)
+        return self._page(_BY_INDEX, run_id, bound=first, limit=limit)
 
     def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredResult]:
-        of_run = _STORED.where(result.c.run_key == self._scope.run_key(run_id))
-        return self._page(of_run.where(result.c.sequence > after), by=result.c.sequence, limit=limit)
+        return self._page(_BY_SEQUENCE, run_id, bound=after, limit=limit)
 
     def failures(self, run_id: str) -> Sequence[FailureCount]:
         rows = (
@@ -72,19 +75,10 @@ class SqlResultStore:
         counts = [FailureCount._make(row) for row in self._connection.execute(rows)]
         return sorted(counts, key=lambda count: (-count.items, count.error_class))
 
-    def _page(self, rows: Select[*tuple[Any, ...]], *, by: ColumnElement[int], limit: int) -> list[StoredResult]:
-        return [_stored(row) for row in self._connection.execute(rows.order_by(by).limit(limit))]
+    def _page(self, page: Select[*tuple[Any, ...]], run_id: str, *, bound: int, limit: int) -> list[StoredResult]:
+        values = {"of_run": self._scope.run_key(run_id), "bound": bound, "at_most": limit}
+        return list(map(StoredResult._make, self._scope.rows(page, values)))
 
 
-def _error_class(failure: str | None) -> str | None:
-    return None if failure is None else _failure.decode(failure).error_class
-
-
-def _stored(row: Sequence[Any]) -> StoredResult:
-    item_id, metadata, *of_row = row
-    return StoredResult(item_id, metadata, _row(of_row))
-
-
-def _row(of_row: Sequence[Any]) -> ResultRow:
-    index, sequence, status, *rest = of_row
-    return ResultRow(index, sequence, _STATUS[status], *rest)
+def _error_class(failure: str) -> str:
+    return _failure.decode(failure).error_class

@@ -106,18 +106,30 @@ item = Table(
     Column("run_key", BigInteger, primary_key=True),
     Column("item_index", BigInteger, primary_key=True),
     Column("id_key", _Ordered, nullable=False),
-    Column("long_id", Text),
     Column("metadata", Text),
     Column("segment_id", BigInteger),
     _number("request_offset"),
     _number("request_length"),
     _number("tokens"),
+    Column("long_id", Text),
     Index("item_by_id", "run_key", "id_key", unique=True),
     sqlite_with_rowid=False,
 )
 
 ITEM_ID: ColumnElement[str] = func.coalesce(item.c.long_id, item.c.id_key).label("item_id")
 """The id as it was given; see `id_key`."""
+
+lineage = Table(
+    "lineage",
+    metadata,
+    Column("run_key", BigInteger, primary_key=True),
+    Column("first_index", BigInteger, primary_key=True),
+    Column("source_ref", Text),
+    Column("source_namespace", Text),
+    Column("partition_id", Text),
+    _number("first_source_index"),
+    sqlite_with_rowid=False,
+)
 
 batch = Table(
     "batch",
@@ -170,10 +182,10 @@ retry = Table(
 result = Table(
     "result",
     metadata,
+    # The key, then a `ResultRow` in its order. SQLite's check takes a table for damaged whose key does not come first.
     Column("run_key", BigInteger, primary_key=True),
     Column("item_index", BigInteger, primary_key=True),
     _number("sequence"),
-    Column("status", Text, nullable=False),
     _number("attempt_count"),
     Column("batch_id", BigInteger),
     Column("raw_artifact_id", BigInteger),

@@ -1,14 +1,16 @@
 """What the stores of one transaction share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import batched
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Executable, select
 
 from batchor_core.errors import RunNotFoundError
 from batchor_sql.bulk import BulkWriter
 from batchor_sql.schema import run
+from batchor_sql.storage_errors import storage_error
 
 # Databases bound the number of variables in one statement, SQLite's oldest at 999.
 _MAX_VARIABLES = 500
@@ -31,9 +33,25 @@ class Scope:
         self.place = place
         self.bulk = bulk
         self._known = known_run_keys
+        self._driver_error: type[Exception] = connection.dialect.loaded_dbapi.Error
         # A run that is added here exists for others only after the commit: its key must not get into
         # the shared cache, for a rolled-back key is given to another run.
         self._added: dict[str, int] = {}
+
+    def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+        """All rows at once, as the driver gives them: without conversion of columns that have a type of their own.
+
+        For reads of many rows: one by one, as SQLAlchemy's rows, they cost twice as much.
+        """
+        result = self.connection.execute(statement, values)
+        try:
+            cursor: Any = result.cursor
+            found: Sequence[tuple[Any, ...]] = cursor.fetchall()
+        except self._driver_error as error:
+            raise storage_error(error, place=self.place) from error
+        finally:
+            result.close()
+        return found
 
     def run_key(self, run_id: str) -> int:
         """The integer key of a run; `RunNotFoundError` when there is none."""

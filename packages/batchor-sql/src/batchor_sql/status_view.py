@@ -6,17 +6,18 @@ Its words come from that function, so the mapping stands in one place.
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, case, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, Text, and_, case, literal_column, select
 
 from batchor_core.domain.batch import BatchState
 from batchor_core.domain.item import ItemFacts, derive_status
+from batchor_core.domain.results import ended_as
 
 type OpenTest = Callable[[ColumnElement[BatchState]], ColumnElement[bool]]
 
 
 def _word(value: str) -> ColumnElement[str]:
     """A literal, for a view holds no bound values."""
-    return literal_column(f"'{value}'")
+    return literal_column(f"'{value}'", Text)
 
 
 def _derived(*, awaits_retry: bool = False, batch_state: BatchState | None = None) -> ColumnElement[str]:
@@ -45,8 +46,9 @@ def select_item_status(
 ) -> Select[*tuple[Any, ...]]:
     """Run key, item index, item id and status of every item."""
     by_state = {_word(state.value): _derived(batch_state=state) for state in BatchState}
+    ended = case((result.c.failure.is_(None), _word(ended_as(None).value)), else_=_word(ended_as("").value))
     status = case(
-        (result.c.status.is_not(None), result.c.status),
+        (result.c.item_index.is_not(None), ended),
         (and_(retry.c.item_index.is_not(None), retry.c.batch_id.is_(None)), _derived(awaits_retry=True)),
         else_=case(by_state, value=_state_of_batch(item, batch, retry, is_open), else_=_derived()),
     )

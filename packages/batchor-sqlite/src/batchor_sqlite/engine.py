@@ -19,8 +19,9 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     # Functions and virtual tables that a foreign schema may name are not run.
     "PRAGMA trusted_schema = OFF",
-    # 64 MiB: the index of item ids is written all over, and the default of 2 MiB spills it at each slice.
-    "PRAGMA cache_size = -65536",
+    # 16 MiB for each connection: where item ids come in no order, their index is written all over. With the default of
+    # 2 MiB that costs a third more; four times as much gains a twentieth.
+    "PRAGMA cache_size = -16384",
     # 32 MiB of -wal before it is copied back, automatically: pages that several slices touch are copied once.
     "PRAGMA wal_autocheckpoint = 8192",
 )
@@ -39,6 +40,8 @@ def make_engine(path: Path, *, lock_timeout_s: float) -> Engine:
         },
         # A bounded pool would let threads wait for each other's reads.
         max_overflow=-1,
+        # The last one that was given back has the pages in its cache; one after the other would fill all their caches.
+        pool_use_lifo=True,
         hide_parameters=True,
     )
     event.listen(engine, "connect", _on_connect)

@@ -134,7 +134,7 @@ class CheckedStore:
     def _check_holders(self, uow: UnitOfWork, run: RunRecord, batches: Sequence[BatchRecord]) -> None:
         holders: Counter[int] = Counter()
         for batch in batches:
-            members = [member.item_index for member in uow.items.members(batch)]
+            members = [member.item_index for member in uow.items.holding(batch).members()]
             holders.update(members)
             if batch.state in _NOT_COLLECTED_YET and len(members) != batch.request_count:
                 held = f"holds {len(members)} items, and was to hold {batch.request_count}"

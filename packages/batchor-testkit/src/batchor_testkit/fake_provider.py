@@ -173,9 +173,9 @@ class FakeClient:
             )
         return sink.write(content)
 
-    def delete(self, file_id: str) -> None:
+    def delete(self, file_id: str) -> bool:
         with self._server.lock:
-            self._server.files.pop(file_id, None)
+            return self._server.files.pop(file_id, None) is not None
 
 
 def _not_found(message: str, *, consequence: RefusalConsequence = RefusalConsequence.NOT_FOUND) -> ProviderRefusedError:

@@ -73,8 +73,8 @@ class FlakyClient:
             half=lambda: self._inner.download(file_id, _HalfSink(sink), max_bytes=max_bytes),
         )
 
-    def delete(self, file_id: str) -> None:
-        self._call(lambda: self._inner.delete(file_id))
+    def delete(self, file_id: str) -> bool:
+        return self._call(lambda: self._inner.delete(file_id))
 
     def _create(self, input_file_id: str, metadata: Mapping[str, str]) -> RemoteBatch:
         created = self._inner.create(input_file_id=input_file_id, metadata=metadata)

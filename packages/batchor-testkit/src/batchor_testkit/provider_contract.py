@@ -200,14 +200,18 @@ class BatchClientContract:
 
     def test_a_deleted_file_is_gone(self, client: BatchClient, codec: RequestCodec) -> None:
         file_id = _uploaded(client, codec)
-        client.delete(file_id)
+        assert client.delete(file_id)
         with pytest.raises(ProviderRefusedError) as refusal:
             client.download(file_id, MemorySink(), max_bytes=1_000_000)
         assert refusal.value.consequence is RefusalConsequence.NOT_FOUND
 
     @pytest.mark.parametrize("file_id", ["file-unknown", "..", ""])
-    def test_deleting_an_unknown_file_does_nothing(self, client: BatchClient, file_id: str) -> None:
-        client.delete(file_id)
+    def test_deleting_an_unknown_file_does_nothing_and_says_so(self, client: BatchClient, file_id: str) -> None:
+        assert not client.delete(file_id)
+
+    def test_a_file_is_deleted_once(self, client: BatchClient, codec: RequestCodec) -> None:
+        file_id = _uploaded(client, codec)
+        assert [client.delete(file_id), client.delete(file_id)] == [True, False]
 
     @pytest.mark.parametrize("unknown", ["batch_unknown", "../files", "..", ""])
     def test_an_unknown_id_is_refused_as_not_found(self, client: BatchClient, unknown: str) -> None:

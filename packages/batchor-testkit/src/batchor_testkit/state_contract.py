@@ -19,7 +19,7 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"batchor_testkit.state_contract_{part}"
-        for part in ("batches", "capacity", "items", "logs", "results", "retries", "runs", "transactions")
+        for part in ("batches", "capacity", "items", "lineage", "logs", "results", "retries", "runs", "transactions")
     )
 )
 
@@ -28,6 +28,7 @@ from batchor_testkit.state_contract_batches import BatchLeaseContract, BatchMemb
 from batchor_testkit.state_contract_capacity import CapacityStoreContract
 from batchor_testkit.state_contract_fixtures import StateContract
 from batchor_testkit.state_contract_items import DerivedStatusContract, ItemStoreContract
+from batchor_testkit.state_contract_lineage import LineageStoreContract
 from batchor_testkit.state_contract_logs import ArtifactCatalogContract, EventLogContract
 from batchor_testkit.state_contract_results import ResultStoreContract, WithdrawnResultsContract
 from batchor_testkit.state_contract_retries import RetryStoreContract
@@ -48,6 +49,7 @@ __all__ = [
     "DerivedStatusContract",
     "EventLogContract",
     "ItemStoreContract",
+    "LineageStoreContract",
     "ResultStoreContract",
     "RetryStoreContract",
     "RunStoreContract",
@@ -62,6 +64,7 @@ __all__ = [
 class StateStoreContract(
     RunStoreContract,
     ItemStoreContract,
+    LineageStoreContract,
     DerivedStatusContract,
     BatchStoreContract,
     BatchLeaseContract,

@@ -65,7 +65,7 @@ def _store_a_result_and(store: StateStore, step: Callable[[UnitOfWork], object])
 
 def _members(store: StateStore, batch: BatchRecord) -> list[Member]:
     with store.reading() as unit:
-        return list(unit.items.members(batch))
+        return list(unit.items.holding(batch).members())
 
 
 def _add_due_in(store: StateStore, *seconds: float) -> list[BatchRecord]:
@@ -319,6 +319,33 @@ class BatchMembersContract(StateContract):
             claim(unit, fresh=2)
             second = claim(unit, fresh=3)
         assert _members(store, second) == [Member(2, 0, 0), Member(3, 0, 0), Member(4, 0, 0)]
+
+    def test_a_batch_that_holds_its_whole_range_has_no_exceptions(self, store: StateStore) -> None:
+        start_run(store, items=6)
+        with store.transaction() as unit:
+            holding = unit.items.holding(claim(unit, fresh=5))
+        assert (holding.first, holding.last, len(holding)) == (0, 5, 5)
+        assert not holding.exceptions
+        assert not holding.retries
+
+    def test_each_exception_is_told_once(self, store: StateStore) -> None:
+        batch = submitted_batch(store, items=4)
+        with store.transaction() as unit:
+            settle(unit, batch, {1: Verdict.SUCCEED, 2: Verdict.RETRY})
+            claim(unit, retries=1)
+            unit.results.append(RUN_ID, [example_result(2, sequence=2)])
+        with store.reading() as unit:
+            holding = unit.items.holding(batch)
+        assert sorted(holding.exceptions) == [1, 2]
+        assert len(holding) == 2
+
+    def test_indexes_without_an_item_are_no_members(self, store: StateStore) -> None:
+        start_run(store, items=2)
+        with store.transaction() as unit:
+            segment_id = unit.runs.get(RUN_ID).ingest.segment_id
+            unit.items.append(RUN_ID, [example_item(4, segment_id=segment_id)])
+            batch = unit.batches.add(example_batch(first=0, last=6))
+        assert [member.item_index for member in _members(store, batch)] == [0, 1, 4]
 
     def test_items_that_cannot_be_sent_are_no_members(self, store: StateStore) -> None:
         start_run(store, items=4, rejected={1, 3})

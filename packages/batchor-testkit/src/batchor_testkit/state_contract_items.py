@@ -1,11 +1,12 @@
 """The contract of `ItemStore`, and of the status that follows from the facts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 import pytest
 
 from batchor_core.domain.batch import BatchEvent
+from batchor_core.domain.chunking import Extent, extent_of
 from batchor_core.domain.item import TRANSITIONS, ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError
 from batchor_core.ports.state import StateStore, UnitOfWork
@@ -129,6 +130,29 @@ class ItemStoreContract(StateContract):
             settle(unit, batch, {0: Verdict.SUCCEED, 1: Verdict.RETRY})
             assert [ref.item_index for ref in unit.items.requests(RUN_ID, first=0, limit=9)] == [0, 1, 2]
 
+    @pytest.mark.parametrize("rejected", [(), (0,), (4,), (3, 5), (0, 1, 2), range(9)])
+    @pytest.mark.parametrize("first", [0, 3, 8, 9])
+    @pytest.mark.parametrize("limit", [1, 4, 50])
+    def test_an_extent_is_the_requests_taken_together(
+        self, store: StateStore, rejected: Sequence[int], first: int, limit: int
+    ) -> None:
+        start_run(store, items=9, rejected=rejected)
+        with store.reading() as unit:
+            requests = unit.items.requests(RUN_ID, first=first, limit=limit)
+            assert unit.items.extent(RUN_ID, first=first, limit=limit) == extent_of(requests, first=first)
+
+    def test_an_extent_adds_up_what_is_behind_four_gigabytes(self, store: StateStore) -> None:
+        start_run(store)
+        with store.transaction() as unit:
+            segment_id = unit.runs.get(RUN_ID).ingest.segment_id
+            large = [
+                example_item(index, segment_id=segment_id)._replace(offset=index * 3 * 10**9, length=3 * 10**9)
+                for index in range(2)
+            ]
+            unit.items.append(RUN_ID, large)
+            extent = unit.items.extent(RUN_ID, first=0, limit=2)
+        assert extent == Extent(2, 2, 6 * 10**9, 3)
+
     def test_byte_ranges_of_requests_behind_four_gigabytes_are_kept(self, store: StateStore) -> None:
         start_run(store)
         with store.transaction() as unit:
@@ -208,7 +232,7 @@ class ItemStoreContract(StateContract):
         start_run(store, items=_LARGE)
         with store.transaction() as unit:
             batch = claim(unit, fresh=_LARGE)
-            assert len(unit.items.members(batch)) == _LARGE
+            assert len(unit.items.holding(batch).members()) == _LARGE
         with store.reading() as unit:
             assert unit.items.requests(RUN_ID, first=_LARGE - 1, limit=9)[0].offset == (_LARGE - 1) * REQUEST_BYTES
             assert unit.items.recount(RUN_ID) == StatusCounts(queued_local=_LARGE)

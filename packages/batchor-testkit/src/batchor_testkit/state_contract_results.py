@@ -45,14 +45,14 @@ class ResultStoreContract(StateContract):
             segment_id = unit.runs.get(RUN_ID).ingest.segment_id
         row = example_result(1, sequence=1, batch_id=batch.batch_id, raw_artifact_id=segment_id)
         _append(store, row)
-        assert _by_index(store) == [StoredResult("item-1", '{"row": 1}', row)]
+        assert _by_index(store) == [StoredResult.of("item-1", '{"row": 1}', row)]
 
     def test_a_failure_comes_back_whole(self, store: StateStore) -> None:
         start_run(store, items=1)
         row = example_failure(0, sequence=1)
         _append(store, row)
         (stored,) = _by_index(store)
-        assert stored == StoredResult("item-0", None, row)
+        assert stored == StoredResult.of("item-0", None, row)
         assert stored.row.status is ItemStatus.FAILED_PERMANENT
 
     def test_the_status_comes_back_as_a_status(self, store: StateStore) -> None:

@@ -83,7 +83,7 @@ class RetryStoreContract(StateContract):
         _put(store, RetryRow(0, 2, 3, NOW, "not_run"))
         batch = _bound_batch(store, 0)
         with store.reading() as unit:
-            assert list(unit.items.members(batch)) == [Member(0, 2, 3)]
+            assert list(unit.items.holding(batch).members()) == [Member(0, 2, 3)]
 
     def test_bound_retries_wait_no_more(self, store: StateStore) -> None:
         start_run(store, items=3)
@@ -148,7 +148,7 @@ class RetryStoreContract(StateContract):
         with store.transaction() as unit:
             settle(unit, batch, {0: Verdict.RETRY})
             unit.retries.drop(RUN_ID, [0])
-            assert [member.item_index for member in unit.items.members(batch)] == [0, 1]
+            assert [member.item_index for member in unit.items.holding(batch).members()] == [0, 1]
 
     def test_an_item_whose_bound_retry_is_dropped_belongs_to_its_range_again(self, store: StateStore) -> None:
         batch = submitted_batch(store, items=2)
@@ -156,8 +156,8 @@ class RetryStoreContract(StateContract):
             settle(unit, batch, {0: Verdict.RETRY})
             other = claim(unit, retries=1)
             unit.retries.drop(RUN_ID, [0])
-            assert [member.item_index for member in unit.items.members(batch)] == [0, 1]
-            assert list(unit.items.members(other)) == []
+            assert [member.item_index for member in unit.items.holding(batch).members()] == [0, 1]
+            assert list(unit.items.holding(other).members()) == []
 
     def test_nothing_is_due_next_without_retries(self, store: StateStore) -> None:
         start_run(store, items=1)

@@ -51,7 +51,7 @@ def _touch_everything(unit: UnitOfWork) -> None:
     begin_run(unit, "another")
     for batch in unit.batches.open_batches(RUN_ID):
         submitted = submit(unit, batch)
-        members = unit.items.members(submitted)
+        members = unit.items.holding(submitted).members()
         settle(unit, submitted, {member.item_index: Verdict.SUCCEED for member in members})
         advance(unit, submitted, BatchEvent.END, BatchEvent.COLLECT)
     held = abandon(unit, claim(unit, fresh=1, retries=9, now=seconds_later(60)))

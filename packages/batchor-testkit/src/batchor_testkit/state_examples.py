@@ -8,7 +8,6 @@ from itertools import count
 
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.events import EventType, RunEvent
-from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.lease import Lease
 from batchor_core.domain.results import ErrorClass, ItemFailure, LineOutcome, ResultRow
 from batchor_core.domain.run import IngestState, RunRecord
@@ -104,7 +103,6 @@ def example_result(
     return ResultRow(
         item_index=index,
         sequence=sequence,
-        status=ItemStatus.COMPLETED,
         attempt_count=1,
         batch_id=batch_id,
         raw_artifact_id=raw_artifact_id,
@@ -126,7 +124,7 @@ def example_failure(
     """The final failure of an item."""
     failure = ItemFailure(error_class, "the example failed", code="bad", status_code=400)
     return example_result(index, sequence=sequence, batch_id=batch_id)._replace(
-        status=ItemStatus.FAILED_PERMANENT, output_text=None, finish_reason=None, failure=failure.to_json()
+        output_text=None, finish_reason=None, failure=failure.to_json()
     )
 
 

@@ -11,6 +11,7 @@ from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
+from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import FailureCount, StoredResult
 from batchor_core.domain.run import RunRecord
 from batchor_core.ports.state import ArtifactRecord, ItemRow, Member, UnitOfWork
@@ -39,6 +40,7 @@ class RunImage:
     recount: StatusCounts
     statuses: Sequence[tuple[int, ItemStatus]]
     items: Sequence[tuple[ItemRow, str | None]]
+    lineage: Sequence[LineageSpan]
     requests: Sequence[tuple[RequestRef, str | None]]
     by_index: Sequence[tuple[StoredResult, str | None, str | None]]
     by_sequence: Sequence[tuple[StoredResult, str | None, str | None]]
@@ -75,6 +77,7 @@ def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
             (row._replace(segment_id=None), name(row.segment_id))
             for row in unit.items.page(run_id, first=0, limit=_ALL)
         ],
+        lineage=list(unit.lineage.spans(run_id, first=0, last=_ALL)),
         requests=[(_plain(ref), name(ref.segment_id)) for ref in unit.items.requests(run_id, first=0, limit=_ALL)],
         by_index=[_result(row, name, batch_key) for row in unit.results.by_index(run_id, first=0, limit=_ALL)],
         by_sequence=[_result(row, name, batch_key) for row in unit.results.by_sequence(run_id, after=0, limit=_ALL)],
@@ -92,7 +95,7 @@ def batch_image(unit: UnitOfWork, batch: BatchRecord, name: Callable[[int | None
     return BatchImage(
         record=replace(batch, batch_id=0, output_artifact_id=None, error_artifact_id=None),
         artifacts=(name(batch.output_artifact_id), name(batch.error_artifact_id)),
-        members=list(unit.items.members(batch)),
+        members=list(unit.items.holding(batch).members()),
         bound=[_plain(ref) for ref in unit.retries.bound(batch)],
     )
 
@@ -122,5 +125,5 @@ def _result(
     stored: StoredResult, name: Callable[[int | None], str | None], batch_key: Callable[[int | None], str | None]
 ) -> tuple[StoredResult, str | None, str | None]:
     row = stored.row
-    plain = stored._replace(row=row._replace(batch_id=None, raw_artifact_id=None))
+    plain = stored._replace(batch_id=None, raw_artifact_id=None)
     return plain, batch_key(row.batch_id), name(row.raw_artifact_id)

@@ -59,7 +59,7 @@ class _Side:
             batches = [unit.batches.get(batch_id) for batch_id in sorted({batch.batch_id for batch in self.held})]
             return _Sight(
                 runs=[run_image(unit, run_id) for run_id in run_ids(unit)],
-                held=[(batch.state, list(unit.items.members(batch))) for batch in batches],
+                held=[(batch.state, list(unit.items.holding(batch).members())) for batch in batches],
             )
 
 
@@ -160,7 +160,7 @@ class StateMachine(RuleBasedStateMachine):
 
         def step(unit: UnitOfWork, side: _Side) -> BatchState:
             batch = self._hold(unit, side, place)
-            event = _any_event(batch, way, settled=not unit.items.members(batch))
+            event = _any_event(batch, way, settled=not unit.items.holding(batch).members())
             if event is BatchEvent.ABANDON:
                 batch = abandon(unit, batch, batch_key=key, now=self._now)
             elif event is not None:
@@ -185,7 +185,7 @@ class StateMachine(RuleBasedStateMachine):
             batch = _submitted(unit, self._hold(unit, side, place))
             if batch.state in TERMINAL:
                 return 0
-            members = [member.item_index for member in unit.items.members(batch)]
+            members = [member.item_index for member in unit.items.holding(batch).members()]
             chosen = {index: verdict for index, verdict in zip(members, verdicts, strict=False) if verdict is not None}
             settle(unit, batch, chosen, not_before=not_before)
             return len(chosen)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from batchor_core.domain.batch import BatchEvent, BatchRecord
 from batchor_core.domain.item import ItemEvent, ItemStatus
 from batchor_core.domain.lease import Lease
+from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import RunRecord
 from batchor_core.ports.state import ItemRow, StateStore, UnitOfWork
@@ -77,6 +78,7 @@ def ingest(unit: UnitOfWork, number: int, *, run_id: str = RUN_ID, rejected: Col
         example_rejection(index, sequence=run.result_sequence + place) for place, index in enumerate(failed, start=1)
     ]
     stored = unit.items.append(run_id, rows)
+    unit.lineage.append(run_id, [LineageSpan(first, "rows", first_source_index=first)] if rows else [])
     unit.results.append(run_id, results)
     counts = run.counts.accept(stored - len(failed)).accept(len(failed), status=ItemStatus.FAILED_PERMANENT)
     unit.runs.save(
@@ -120,7 +122,7 @@ def advance(unit: UnitOfWork, batch: BatchRecord, *events: BatchEvent) -> BatchR
     """Lead *batch* along *events*, one save for each."""
     for event in events:
         run = unit.runs.lock(batch.run_id)
-        number = len(unit.items.members(batch))
+        number = len(unit.items.holding(batch).members())
         batch = batch.moved(event)
         unit.batches.save(batch)
         if event is BatchEvent.ACKNOWLEDGE:
@@ -143,7 +145,7 @@ def settle(
 ) -> None:
     """Store how members of a submitted batch ended; the i-th item's retry is due i microseconds after *not_before*."""
     run = unit.runs.lock(batch.run_id)
-    members = {member.item_index: member for member in unit.items.members(batch)}
+    members = {member.item_index: member for member in unit.items.holding(batch).members()}
     rows, retries, counts, sequence = [], [], run.counts, run.result_sequence
     for index in sorted(verdicts):
         member, verdict = members[index], verdicts[index]

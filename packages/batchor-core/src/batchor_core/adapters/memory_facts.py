@@ -14,11 +14,12 @@ from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemFacts, ItemStatus, derive_status
+from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import ResultRow, StoredResult
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import StorageError
-from batchor_core.ports.state import ArtifactRecord, ItemRow, Member
+from batchor_core.ports.state import ArtifactRecord, Holding, ItemRow, Member
 
 _INDEX = attrgetter("item_index")
 _NOTHING: frozenset[int] = frozenset()
@@ -153,6 +154,7 @@ class RunFacts:
     run: RunRecord
     items: list[ItemRow] = field(default_factory=list)
     item_ids: set[str] = field(default_factory=set)
+    lineage: list[LineageSpan] = field(default_factory=list)
     open_batches: dict[int, BatchRecord] = field(default_factory=dict)
     retries: RetryFacts = field(default_factory=RetryFacts)
     results: dict[int, ResultRow] = field(default_factory=dict)
@@ -187,21 +189,26 @@ class RunFacts:
 
     def stored_result(self, index: int) -> StoredResult:
         item = self.items[self.position(index)]
-        return StoredResult(item.item_id, item.metadata, self.results[index])
+        return StoredResult.of(item.item_id, item.metadata, self.results[index])
 
-    def members(self, batch: BatchRecord) -> list[Member]:
-        """Nothing once the batch has ended: its successor, or nobody, holds the items then."""
+    def holding(self, batch: BatchRecord) -> Holding:
         if batch.batch_id not in self.open_batches:
-            return []
-        in_range = self.items[self.position(batch.first) : self.position(batch.last)]
-        retries = self.retries.rows
-        by_range = [row.item_index for row in in_range if row.segment_id is not None and row.item_index not in retries]
-        held = sorted(itertools.chain(by_range, self.retries.of_batch(batch.batch_id)))
-        return [self._member(index) for index in held if index not in self.results]
+            return Holding()
+        held = frozenset(row.item_index for row in self._range_of(batch) if self._is_fresh(row))
+        exceptions = [index for index in range(batch.first, batch.last) if index not in held]
+        bound = sorted(self.retries.of_batch(batch.batch_id) - self.results.keys())
+        return Holding(batch.first, batch.last, exceptions, [self._retried(index) for index in bound])
 
-    def _member(self, index: int) -> Member:
-        retry = self.retries.rows.get(index)
-        return Member(index, 0, 0) if retry is None else Member(index, retry.attempts_used, retry.deferrals)
+    def _range_of(self, batch: BatchRecord) -> list[ItemRow]:
+        return self.items[self.position(batch.first) : self.position(batch.last)]
+
+    def _is_fresh(self, row: ItemRow) -> bool:
+        index = row.item_index
+        return row.segment_id is not None and index not in self.retries.rows and index not in self.results
+
+    def _retried(self, index: int) -> Member:
+        retry = self.retries.rows[index]
+        return Member(index, retry.attempts_used, retry.deferrals)
 
     def statuses(self, rows: Iterable[ItemRow], batches: Mapping[int, BatchRecord]) -> Iterator[tuple[int, ItemStatus]]:
         ranges = OpenRanges(self.open_batches.values())

@@ -13,6 +13,7 @@ from batchor_core.adapters.memory_stores import (
     MemoryCapacityStore,
     MemoryEventLog,
     MemoryItemStore,
+    MemoryLineageStore,
     MemoryResultStore,
     MemoryRetryStore,
     MemoryRunStore,
@@ -26,6 +27,7 @@ class MemoryUnitOfWork:
     def __init__(self, facts: StateFacts, journal: UndoJournal) -> None:
         self.runs = MemoryRunStore(facts, journal)
         self.items = MemoryItemStore(facts, journal)
+        self.lineage = MemoryLineageStore(facts, journal)
         self.batches = MemoryBatchStore(facts, journal)
         self.retries = MemoryRetryStore(facts, journal)
         self.results = MemoryResultStore(facts, journal)

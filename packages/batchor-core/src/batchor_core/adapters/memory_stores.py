@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -14,15 +14,16 @@ from operator import attrgetter, itemgetter
 from batchor_core.adapters.memory_facts import RunFacts, StateFacts, UndoJournal, as_request
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.capacity import CapacityRecord
-from batchor_core.domain.chunking import RequestRef
+from batchor_core.domain.chunking import Extent, RequestRef, extent_of
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
+from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import FailureCount, ItemFailure, ResultRow, StoredResult
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.errors import DuplicateItemIdError, LeaseLostError, RunExistsError, RunNotFoundError, StorageError
 from batchor_core.json_types import JsonObject, JsonValue
-from batchor_core.ports.state import ArtifactRecord, ItemRow, Member
+from batchor_core.ports.state import ArtifactRecord, Holding, ItemRow
 
 
 class _MemoryStore:
@@ -87,11 +88,14 @@ class MemoryItemStore(_MemoryStore):
         refs = (as_request(row) for row in self._run(run_id).items_from(first))
         return list(islice((ref for ref in refs if ref is not None), limit))
 
+    def extent(self, run_id: str, *, first: int, limit: int) -> Extent:
+        return extent_of(self.requests(run_id, first=first, limit=limit), first=first)
+
     def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
         return list(islice(self._run(run_id).items_from(first), limit))
 
-    def members(self, batch: BatchRecord) -> Sequence[Member]:
-        return self._run(batch.run_id).members(batch)
+    def holding(self, batch: BatchRecord) -> Holding:
+        return self._run(batch.run_id).holding(batch)
 
     def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
         facts = self._run(run_id)
@@ -101,6 +105,19 @@ class MemoryItemStore(_MemoryStore):
         facts = self._run(run_id)
         counts = Counter(status.value for _, status in facts.statuses(facts.items, self._facts.batches))
         return StatusCounts(**counts)
+
+
+class MemoryLineageStore(_MemoryStore):
+    """Where items come from."""
+
+    def append(self, run_id: str, spans: Sequence[LineageSpan]) -> None:
+        self._journal.extend(self._run(run_id).lineage, spans)
+
+    def spans(self, run_id: str, *, first: int, last: int) -> Sequence[LineageSpan]:
+        spans = self._run(run_id).lineage
+        start = bisect_right(spans, first, key=attrgetter("first_index"))
+        end = bisect_left(spans, last, key=attrgetter("first_index"))
+        return spans[max(start - 1, 0) : end]
 
 
 class MemoryBatchStore(_MemoryStore):
@@ -225,7 +242,7 @@ class MemoryResultStore(_MemoryStore):
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
         facts = self._run(run_id)
         ended = (row for row in facts.items_from(first) if row.item_index in facts.results)
-        return [StoredResult(row.item_id, row.metadata, facts.results[row.item_index]) for row in islice(ended, limit)]
+        return [facts.stored_result(row.item_index) for row in islice(ended, limit)]
 
     def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredResult]:
         facts = self._run(run_id)

@@ -6,7 +6,7 @@ from typing import Any
 
 from batchor_core.domain.item import BatchItem
 from batchor_core.domain.item_checks import item_id_fault
-from batchor_core.domain.lineage import Lineage, metadata_fault, with_lineage
+from batchor_core.domain.lineage import LINEAGE_KEY, metadata_fault
 from batchor_core.errors import ConfigurationError, InvalidItemError, SourceRowError
 from batchor_core.json_types import JsonObject
 
@@ -42,7 +42,16 @@ class RowFunctions[RowT: Mapping[str, Any], PayloadT]:
             fault = metadata_fault(metadata)
         if fault is not None:
             raise InvalidItemError(f"{self.reference}, line {line}: {fault}")
-        return BatchItem(item_id, payload, with_lineage(metadata, Lineage(self.reference, index, item_id)))
+        # As `with_lineage` does it for a `Lineage`, at a third of the cost.
+        lineage: JsonObject = {
+            "source_ref": self.reference,
+            "source_item_index": index,
+            "source_primary_key": item_id,
+            "source_namespace": None,
+            "partition_id": None,
+        }
+        told: JsonObject = {LINEAGE_KEY: lineage} if metadata is _NO_METADATA else {**metadata, LINEAGE_KEY: lineage}
+        return BatchItem(item_id, payload, told)
 
 
 def checked_limit(max_row_bytes: int) -> int:

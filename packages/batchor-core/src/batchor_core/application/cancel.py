@@ -68,7 +68,7 @@ def give_up(ctx: RunContext, batch: BatchRecord) -> None:
     """End the items of a batch that was never sent (PREPARED or UPLOADED), and the batch with them."""
     with around("cancel.give_up"), ctx.store.transaction() as uow:
         held = hold(ctx, uow, batch)
-        indexes = [member.item_index for member in uow.items.members(held)]
+        indexes = [member.item_index for member in uow.items.holding(held).members()]
         given_up = replace(handed_back(held.moved(BatchEvent.ABANDON), due_at=ctx.now()), reserved_tokens=0)
         uow.batches.save(given_up)
         run = uow.runs.lock(ctx.run_id)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from batchor_core.application.context import RunContext, batch_data
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.capacity import CapacityRecord
-from batchor_core.domain.chunking import Chunk, ChunkLimits, RequestRef, plan_chunk
+from batchor_core.domain.chunking import Chunk, ChunkLimits, Extent, RequestRef, extent_of, plan_chunk
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import ItemEvent, ItemStatus
 from batchor_core.domain.lease import Lease
@@ -21,10 +21,21 @@ class _Claim:
     """The requests of one intent: retries first, then fresh items."""
 
     retries: Sequence[RequestRef]
-    fresh: Sequence[RequestRef]
-    chunk: Chunk
+    fresh: Extent
     capacity: CapacityRecord
     """The locked record of the scope, before the claim."""
+
+    @property
+    def requests(self) -> int:
+        return len(self.retries) + self.fresh.requests
+
+    @property
+    def request_bytes(self) -> int:
+        return sum(ref.length for ref in self.retries) + self.fresh.request_bytes
+
+    @property
+    def tokens(self) -> int:
+        return sum(ref.tokens for ref in self.retries) + self.fresh.tokens
 
 
 def claim_next(ctx: RunContext) -> BatchRecord | None:
@@ -103,12 +114,18 @@ def _choose(ctx: RunContext, uow: UnitOfWork, run: RunRecord) -> _Claim | None:
     limits, room = chunk_limits(ctx), capacity.room(ctx.enqueue_limits)
     retries = uow.retries.due(ctx.run_id, now=now, limit=limits.max_requests)
     wanted = limits.max_requests + 1 - len(retries) if _has_fresh_batch(ctx, run) else 0
+    if wanted and not retries:
+        # As a rule all that a batch may hold fits, and no row has to be looked at.
+        extent = uow.items.extent(ctx.run_id, first=run.submit_cursor, limit=limits.max_requests)
+        if extent.requests and _within(limits, room).hold(extent):
+            return _Claim((), extent, capacity)
     fresh = uow.items.requests(ctx.run_id, first=run.submit_cursor, limit=wanted) if wanted else ()
     chunk = _plan([*retries, *fresh], limits, capacity, room=room)
     if chunk is None or not chunk.requests:
         return None
     number_of_retries = min(len(retries), len(chunk.requests))
-    return _Claim(chunk.requests[:number_of_retries], chunk.requests[number_of_retries:], chunk, capacity)
+    taken = extent_of(chunk.requests[number_of_retries:], first=run.submit_cursor)
+    return _Claim(chunk.requests[:number_of_retries], taken, capacity)
 
 
 def _plan(
@@ -125,7 +142,9 @@ def _plan(
     return smaller if chunk.tokens / 2 <= smaller.tokens <= room else None
 
 
-def _within(limits: ChunkLimits, room: int) -> ChunkLimits:
+def _within(limits: ChunkLimits, room: int | None) -> ChunkLimits:
+    if room is None:
+        return limits
     return replace(limits, max_tokens=room if limits.max_tokens is None else min(limits.max_tokens, room))
 
 
@@ -136,10 +155,10 @@ def _intent(ctx: RunContext, run: RunRecord, claim: _Claim) -> BatchRecord:
         run_id=ctx.run_id,
         batch_key=new_intent_key(ctx),
         first=run.submit_cursor,
-        last=claim.fresh[-1].item_index + 1 if claim.fresh else run.submit_cursor,
-        request_count=len(claim.chunk.requests),
-        request_bytes=claim.chunk.request_bytes,
-        reserved_tokens=claim.chunk.tokens,
+        last=claim.fresh.end_index,
+        request_count=claim.requests,
+        request_bytes=claim.request_bytes,
+        reserved_tokens=claim.tokens,
         created_at=now,
         next_due_at=now,
         lease=Lease().taken(ctx.services.owner, now=now, ttl=ctx.services.lease_ttl),
@@ -147,12 +166,12 @@ def _intent(ctx: RunContext, run: RunRecord, claim: _Claim) -> BatchRecord:
 
 
 def _claimed(run: RunRecord, claim: _Claim, *, cursor: int) -> RunRecord:
-    counts = run.counts.move(ItemStatus.PENDING, ItemEvent.CLAIM, number=len(claim.fresh))
+    counts = run.counts.move(ItemStatus.PENDING, ItemEvent.CLAIM, number=claim.fresh.requests)
     counts = counts.move(ItemStatus.FAILED_RETRYABLE, ItemEvent.REQUEUE, ItemEvent.CLAIM, number=len(claim.retries))
     return replace(
         run,
         counts=counts,
         submit_cursor=cursor,
-        pending_bytes=run.pending_bytes - sum(ref.length for ref in claim.fresh),
-        pending_tokens=run.pending_tokens - sum(ref.tokens for ref in claim.fresh),
+        pending_bytes=run.pending_bytes - claim.fresh.request_bytes,
+        pending_tokens=run.pending_tokens - claim.fresh.tokens,
     )

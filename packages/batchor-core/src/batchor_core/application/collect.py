@@ -1,13 +1,15 @@
 """Collect: what a batch brought back becomes results and retries."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from batchor_core.application.context import RunContext, batch_data
 from batchor_core.application.control import pause
 from batchor_core.application.fetch import fetch, raw_file
 from batchor_core.application.input_file import batch_requests
 from batchor_core.application.leasing import defer, handed_back, hold, pause_for
+from batchor_core.application.members import Members
 from batchor_core.application.output_lines import LineReader, PlacedLine, Window
 from batchor_core.application.retain import tidy_up
 from batchor_core.application.settle import Settlement, Terms, settle, settled, without_lines
@@ -17,7 +19,7 @@ from batchor_core.domain.results import ErrorClass, LineOutcome
 from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError
 from batchor_core.failpoints import around
 from batchor_core.ports.provider import BatchClient
-from batchor_core.ports.state import ArtifactKind, Member, UnitOfWork
+from batchor_core.ports.state import ArtifactKind, UnitOfWork
 
 
 def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: LineReader) -> None:
@@ -34,9 +36,11 @@ def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: Li
         return defer(ctx, batch, error)
     except ProviderRefusedError as error:
         return pause_for(ctx, batch, error)
+    with ctx.store.reading() as uow:
+        members = Members(uow.items.holding(batch))
     for kind in (ArtifactKind.OUTPUT, ArtifactKind.ERROR):
-        batch = _apply(ctx, batch, reader, kind=kind)
-    collected = _finish(ctx, batch)
+        batch = _apply(ctx, batch, reader, members, kind=kind)
+    collected = _finish(ctx, batch, members)
     tidy_up(ctx, collected, client)
     return _pause_for_fault(ctx, collected)
 
@@ -47,37 +51,55 @@ def _with_offset(batch: BatchRecord, kind: ArtifactKind, offset: int) -> BatchRe
     return replace(batch, error_offset=offset)
 
 
-def _apply(ctx: RunContext, batch: BatchRecord, reader: LineReader, *, kind: ArtifactKind) -> BatchRecord:
+def _apply(
+    ctx: RunContext, batch: BatchRecord, reader: LineReader, members: Members, *, kind: ArtifactKind
+) -> BatchRecord:
     file = raw_file(batch, kind)
     if file.artifact_id is None:
         return batch
     with ctx.store.reading() as uow:
         (record,) = uow.artifacts.get([file.artifact_id])
+    target = _Target(members, kind, record.artifact_id)
     with ctx.artifacts.open(record.name) as content:
-        for window in reader.windows(content, start=file.offset):
-            batch = _apply_window(ctx, batch, window, kind=kind, artifact_id=record.artifact_id)
+        while (applied := _apply_next(ctx, batch, reader, content, target)) is not None:
+            batch = applied
     return batch
 
 
-def _apply_window(
-    ctx: RunContext, batch: BatchRecord, window: Window, *, kind: ArtifactKind, artifact_id: int
-) -> BatchRecord:
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What the lines of one file are applied to."""
+
+    members: Members
+    kind: ArtifactKind
+    artifact_id: int
+
+
+def _apply_next(
+    ctx: RunContext, batch: BatchRecord, reader: LineReader, content: BinaryIO, target: _Target
+) -> BatchRecord | None:
+    """Apply the lines that follow; None when there are no more."""
+    # One window at a time, whatever the number of batches: decoded lines are what memory goes to.
+    with ctx.services.one_window:
+        window = reader.window(content, start=raw_file(batch, target.kind).offset)
+        return None if window is None else _apply_window(ctx, batch, window, target)
+
+
+def _apply_window(ctx: RunContext, batch: BatchRecord, window: Window, target: _Target) -> BatchRecord:
     with around("collect.apply"), ctx.store.transaction() as uow:
-        held = _with_offset(hold(ctx, uow, batch), kind, window.end)
+        held = _with_offset(hold(ctx, uow, batch), target.kind, window.end)
         uow.batches.save(held)
-        members = {member.item_index: member for member in uow.items.members(held)}
-        outcome = _settle(ctx, uow, held, window.lines, members, artifact_id=artifact_id)
+        outcome = _settle(ctx, uow, held, window.lines, target.members, artifact_id=target.artifact_id)
         events = _unexpected(ctx, held, foreign=window.foreign, second_answers=outcome.second_answers)
         uow.events.append(events)
     ctx.emit(*events, *_tally(ctx, outcome))
     return held
 
 
-def _finish(ctx: RunContext, batch: BatchRecord) -> BatchRecord:
+def _finish(ctx: RunContext, batch: BatchRecord, members: Members) -> BatchRecord:
     """Settle the items that no file names, and close the batch."""
     with around("collect.finish"), ctx.store.transaction() as uow:
         held = hold(ctx, uow, batch)
-        members = {member.item_index: member for member in uow.items.members(held)}
         lines = _lines_of_missing(uow, held, members)
         outcome = _settle(ctx, uow, held, lines, members, artifact_id=None)
         collected = handed_back(held.moved(BatchEvent.COLLECT), due_at=ctx.now())
@@ -110,7 +132,7 @@ def _settle(
     uow: UnitOfWork,
     batch: BatchRecord,
     lines: Sequence[PlacedLine],
-    members: dict[int, Member],
+    members: Members,
     *,
     artifact_id: int | None,
 ) -> Settlement:
@@ -144,20 +166,20 @@ def _unexpected(ctx: RunContext, batch: BatchRecord, *, foreign: int, second_ans
     return [ctx.event(EventType.UNEXPECTED_LINES, data)]
 
 
-def _lines_of_missing(uow: UnitOfWork, batch: BatchRecord, members: dict[int, Member]) -> list[PlacedLine]:
+def _lines_of_missing(uow: UnitOfWork, batch: BatchRecord, members: Members) -> list[PlacedLine]:
     """What stands for the items that neither file names: not run, or refused by the line's number."""
     faults = {fault.line: fault for fault in batch.faults if fault.line is not None}
     refused = list(_refused_lines(uow, batch, members, faults)) if faults else []
     refused_indexes = {line.item_index for line in refused}
     message = f"the batch ended as {batch.provider_status!r} without an answer to this request"
-    missing = (index for index in members if index not in refused_indexes)
+    missing = [index for index in members if index not in refused_indexes]
     throttled = any(fault.transient for fault in batch.faults)
     outcome = LineOutcome.THROTTLED if throttled else LineOutcome.NOT_RUN
     return [*refused, *without_lines(missing, outcome=outcome, message=message)]
 
 
 def _refused_lines(
-    uow: UnitOfWork, batch: BatchRecord, members: dict[int, Member], faults: dict[int, LineFault]
+    uow: UnitOfWork, batch: BatchRecord, members: Members, faults: dict[int, LineFault]
 ) -> Iterable[PlacedLine]:
     for number, request in enumerate(batch_requests(uow, batch), start=1):
         fault = faults.get(number)

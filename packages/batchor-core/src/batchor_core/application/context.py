@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from threading import Lock
 
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.capacity import EnqueueLimits
@@ -37,6 +38,8 @@ class Services:
     recovery: RecoveryPolicy
     concurrency: int
     """Batches that are worked on at once."""
+    one_window: Lock = field(default_factory=Lock)
+    """Held by the one of them whose output lines are in memory."""
 
     def now(self) -> datetime:
         return self.store.now(self.clock.now())

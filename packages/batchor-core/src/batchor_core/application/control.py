@@ -7,8 +7,9 @@ from batchor_core.domain.events import EventType
 from batchor_core.domain.item import ItemEvent, ItemStatus
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import ControlEvent, RunControlState
-from batchor_core.errors import RunCancelledError
+from batchor_core.errors import RunCancelledError, StateError
 from batchor_core.failpoints import around
+from batchor_core.ports.state import ArtifactKind, UnitOfWork
 
 BY_REQUEST = "by_request"
 _SLICE_ITEMS = 5_000
@@ -42,7 +43,8 @@ def retry_failed(services: Services, run_id: str, *, error_class: str | None) ->
     """Let failed items of a finished run begin again, those of *error_class* or all; how many.
 
     Their failures are withdrawn and their attempts begin anew; the run goes on with them. Items that could not
-    be sent at all stay failed. A crash in between leaves a run that goes on with some of them.
+    be sent at all stay failed. A crash in between leaves a run that goes on with some of them. `StateError` when the
+    requests were pruned.
     """
     number = 0
     while moved := _reopen_slice(services, run_id, error_class=error_class):
@@ -58,6 +60,7 @@ def _reopen_slice(services: Services, run_id: str, *, error_class: str | None) -
         withdrawn = uow.results.withdraw(run_id, error_class=error_class, limit=_SLICE_ITEMS)
         if not withdrawn:
             return 0
+        _require_requests(uow, run_id)
         now = services.now()
         uow.retries.put(run_id, [RetryRow(row.item_index, 0, 0, now, "operator") for row in withdrawn])
         event = services.event(run_id, EventType.RUN_REOPENED, {"items": len(withdrawn)})
@@ -67,3 +70,13 @@ def _reopen_slice(services: Services, run_id: str, *, error_class: str | None) -
         uow.events.append([event])
     services.emit(event)
     return len(withdrawn)
+
+
+def _require_requests(uow: UnitOfWork, run_id: str) -> None:
+    """Refuse what could never be sent, before the run is opened for it."""
+    for record in uow.artifacts.of_run(run_id):
+        if record.kind is ArtifactKind.REQUEST and record.state == "pruned":
+            raise StateError(
+                f"the requests of run {run_id!r} were pruned, so its failed items cannot be sent again; "
+                "nothing was changed; start a new run with their rows"
+            )

@@ -1,21 +1,25 @@
 """The handle that users hold on a run."""
 
 from collections.abc import Callable, Iterator
+from concurrent import futures
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, Literal, Self, TypeVar, cast
+from typing import Generic, Literal, Self, TypeVar, cast, overload
 
 from batchor_core.application import control
 from batchor_core.application.audit import AuditReport, audit_state
+from batchor_core.application.background import in_background
 from batchor_core.application.bundle import ArtifactExport, export_bundle
 from batchor_core.application.cancel import request_cancel
 from batchor_core.application.context import Services
 from batchor_core.application.cycle import Cycle, CycleReport
-from batchor_core.application.export import TerminalResultsExport, export_terminal, result_line
+from batchor_core.application.export import TerminalResultsExport, export_terminal
 from batchor_core.application.output_model import find_model
 from batchor_core.application.prune import PruneReport, prune
 from batchor_core.application.read_results import ResultReader
+from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.job import OutputModel, StoredJob
 from batchor_core.domain.results import TerminalResultsPage, TextItemResult
 from batchor_core.domain.run import (
@@ -49,6 +53,8 @@ class TickReport:
 _LONGEST_SLEEP_S = 1.0
 """So often a waiting process looks whether somebody has paused the run."""
 _SHORTEST_SLEEP_S = 0.02
+_SHORTEST_CYCLE_S = 0.1
+"""So long a cycle has at least, before a `wait` gives up on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         self._access = access
         self._services = access.services
         self._cycle = cycle
+        self._under_way: Future[CycleReport] | None = None
+        """The cycle that a `wait` was not patient enough for."""
 
     @property
     def run_id(self) -> str:
@@ -142,11 +150,16 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
 
         *timeout* is in seconds, None for no limit. `WaitTimeoutError` when it passes, `RunPausedError` when the
         run is paused, `JobRequiredError` when rows are not ingested and nobody does. Ctrl-C leaves a resumable run.
+
+        A step that is under way when the time has passed goes on in the background; the next call that drives this
+        handle waits for it first.
         """
         clock = self._services.clock
         deadline = None if timeout is None else clock.monotonic() + timeout
         while True:
-            report = self._run_cycle()
+            report = self._run_cycle(within_s=None if deadline is None else deadline - clock.monotonic())
+            if report is None:
+                raise self._timed_out(timeout)
             if report.run.is_finished:
                 return self
             self._refuse_to_wait(report)
@@ -154,8 +167,7 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
             if deadline is not None:
                 left_s = deadline - clock.monotonic()
                 if left_s <= 0:
-                    open_items = report.run.counts.open
-                    raise WaitTimeoutError(self._run_id, timeout_s=timeout or 0.0, open_items=open_items)
+                    raise self._timed_out(timeout)
                 pause_s = min(pause_s, left_s)
             if pause_s > 0:
                 clock.sleep(pause_s)
@@ -228,7 +240,7 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         page = stored[:limit]
         return TerminalResultsPage(
             items=tuple(reader.built(page)),
-            next_after_sequence=page[-1].row.sequence if page else after_sequence,
+            next_after_sequence=page[-1].sequence if page else after_sequence,
             has_more=len(stored) > limit,
         )
 
@@ -257,8 +269,8 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         `verify_bundle` checks it. `RunNotFinishedError` before the end; `ArtifactError` when a file is not what was stored.
         """
         structured = self.is_structured
-        results = self._reader(typed=False).in_input_order()
-        lines = (result_line(result, structured=structured) for result in results)
+        pages = self._reader(typed=False).pages_in_input_order()
+        lines = (result_lines(page, structured=structured, sequenced=False) for page in pages)
         return export_bundle(self._services, self._run_id, Path(destination_dir), result_lines=lines)
 
     def prune_artifacts(self, *, include_raw_output_artifacts: bool = False) -> PruneReport:
@@ -275,7 +287,26 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         with self._services.store.reading() as uow:
             return uow.runs.get(self._run_id)
 
-    def _run_cycle(self) -> CycleReport:
+    @overload
+    def _run_cycle(self) -> CycleReport: ...
+
+    @overload
+    def _run_cycle(self, *, within_s: float | None) -> CycleReport | None: ...
+
+    def _run_cycle(self, *, within_s: float | None = None) -> CycleReport | None:
+        """One cycle, or the end of the one that is under way; None when that takes longer than *within_s* seconds."""
+        if self._under_way is None:
+            if within_s is None:
+                return self._cycle_once()
+            self._under_way = in_background(self._cycle_once)
+        under_way = self._under_way
+        limit_s = None if within_s is None else max(within_s, _SHORTEST_CYCLE_S)
+        if not futures.wait([under_way], limit_s).done:
+            return None
+        self._under_way = None
+        return under_way.result()
+
+    def _cycle_once(self) -> CycleReport:
         if self._cycle is None:
             record = self._record()
             if record.is_finished or record.control_state is RunControlState.PAUSED:
@@ -286,6 +317,9 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         if self._cycle is None:
             self._cycle = self._access.connect(self._record())
         return self._cycle
+
+    def _timed_out(self, timeout_s: float | None) -> WaitTimeoutError:
+        return WaitTimeoutError(self._run_id, timeout_s=timeout_s or 0.0, open_items=self._record().counts.open)
 
     def _refuse_to_wait(self, report: CycleReport) -> None:
         run = report.run

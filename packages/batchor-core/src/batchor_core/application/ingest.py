@@ -12,8 +12,9 @@ from batchor_core.application.replay import replay_prefix
 from batchor_core.application.segment import OpenSegment, sealed_as_committed, segment_record
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts
-from batchor_core.domain.item_checks import check_item
+from batchor_core.domain.item_checks import check_item_id, metadata_text
 from batchor_core.domain.job import BatchJob
+from batchor_core.domain.lineage import LineageWriter
 from batchor_core.domain.results import ErrorClass, ItemFailure
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import LeaseLostError, PromptBuildError, RequestEncodingError
@@ -73,12 +74,16 @@ class Ingestion:
         self._source = source
         self._codec = codec
         self._tokens = tokens
+        # Looked up once, and not for each row.
+        self._build_prompt = job.build_prompt
+        self._id_head = f"{ctx.tag}-"
         self._request_limit_bytes = job.chunk_policy.request_limit_bytes
         self._fence: int | None = None
         self._next_index = 0
         self._cursor: SourceCursor[Any] | None = None
         self._rows: Iterator[BatchItem[Any]] = iter(())
         self._segment: OpenSegment | None = None
+        self._lineage = LineageWriter(None)
 
     def step(self) -> IngestStep:
         """Ingest one slice. An error of the source or of `build_prompt` leaves the run as the last slice did."""
@@ -121,6 +126,9 @@ class Ingestion:
                 for left_open in uow.artifacts.get([run.ingest.segment_id]):
                     uow.artifacts.save(sealed_as_committed(left_open))
             uow.runs.save(replace(run, ingest=replace(run.ingest, lease=lease, segment_id=None)))
+            next_index = run.ingest.next_index
+            last_spans = uow.lineage.spans(ctx.run_id, first=next_index, last=next_index + 1)
+        self._lineage = LineageWriter(last_spans[-1] if last_spans else None)
         self._fence = lease.fence
         self._next_index = run.ingest.next_index
         self._open_source(run.ingest.checkpoint)
@@ -142,12 +150,13 @@ class Ingestion:
         for index, item in enumerate(self._rows, start=self._next_index):
             self._add(piece, item, index)
             segment = self._segment
-            piece.segment_full = segment is not None and (
+            if segment is not None and (
                 segment.lines >= chunk.max_requests or segment.size_bytes >= chunk.max_batch_bytes
-            )
+            ):
+                piece.segment_full = True
+                return piece
             if (
-                piece.segment_full
-                or len(piece.rows) >= bounds.max_rows
+                len(piece.rows) >= bounds.max_rows
                 or piece.request_bytes >= bounds.max_bytes
                 or clock.monotonic() >= deadline
             ):
@@ -156,29 +165,31 @@ class Ingestion:
         return piece
 
     def _add(self, piece: _Slice, item: BatchItem[Any], index: int) -> None:
-        metadata = check_item(item, index)
+        item_id = check_item_id(item, index)
+        own = self._lineage.own_metadata(item.metadata, item_id, index)
+        metadata = metadata_text(own, item_id=item_id, place=index) if own else None
         prompt = self._build(item)
         line = self._encode(prompt, index)
         if isinstance(line, ItemFailure):
             piece.failures.append((index, line))
-            piece.rows.append(ItemRow(index, item.item_id, metadata, None, 0, 0, 0))
+            piece.rows.append(ItemRow(index, item_id, metadata, None, 0, 0, 0))
         else:
             segment = self._segment or self._open_segment(index)
-            row = ItemRow(index, item.item_id, metadata, segment.record.artifact_id, segment.write(line), len(line), 0)
-            piece.rows.append(row)
-            piece.request_bytes += len(line)
+            length = len(line)
+            piece.rows.append(ItemRow(index, item_id, metadata, segment.artifact_id, segment.write(line), length, 0))
+            piece.request_bytes += length
         if self._tokens is not None:
             piece.prompts.append(prompt if isinstance(prompt, PromptParts) else PromptParts(""))
 
     def _build(self, item: BatchItem[Any]) -> PromptParts | ItemFailure:
         try:
-            prompt = _checked_prompt(self._job.build_prompt(item))
+            prompt = self._build_prompt(item)
+            return prompt if type(prompt) is PromptParts else _checked_prompt(prompt)
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             if self._job.on_prompt_error == "fail_item":
                 return ItemFailure(ErrorClass.PROMPT_FAILED, problem)
             raise PromptBuildError(self._ctx.run_id, item.item_id, problem) from error
-        return prompt
 
     def _request_of(self, item: BatchItem[Any], index: int) -> bytes | ItemFailure:
         return self._encode(self._build(item), index)
@@ -187,7 +198,7 @@ class Ingestion:
         if isinstance(prompt, ItemFailure):
             return prompt
         try:
-            line = self._codec.encode(f"{self._ctx.tag}-{index}", prompt)
+            line = self._codec.encode(f"{self._id_head}{index}", prompt)
         except RequestEncodingError as error:
             return ItemFailure(ErrorClass.INVALID_REQUEST, str(error))
         limit = self._request_limit_bytes
@@ -219,6 +230,8 @@ class Ingestion:
             if self._segment is not None:
                 uow.artifacts.save(self._segment.described(sealed=piece.seals_segment))
             uow.items.append(ctx.run_id, _with_tokens(piece.rows, tokens))
+            if spans := self._lineage.new_spans():
+                uow.lineage.append(ctx.run_id, spans)
             uow.results.append(ctx.run_id, rejections(piece.failures, after=run.result_sequence))
             run, events = ctx.finish_if_done(self._advanced(run, piece, checkpoint=checkpoint, tokens=sum(tokens)))
             uow.runs.save(run)

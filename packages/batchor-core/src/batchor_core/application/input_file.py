@@ -1,24 +1,20 @@
 """The input file of a batch, put together from byte ranges of request segments."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import attrgetter
 from tempfile import TemporaryFile
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from batchor_core.application.context import RunContext
 from batchor_core.domain.batch import BatchRecord
-from batchor_core.domain.chunking import RequestRef
+from batchor_core.domain.chunking import ByteRange, RequestRef, byte_ranges
+from batchor_core.errors import ArtifactError
 from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.state import ArtifactRecord, UnitOfWork
 
-_COPY_BYTES = 1 << 20
-
-
-class _Span(NamedTuple):
-    segment_id: int
-    offset: int
-    length: int
+_COPY_BYTES = 4 << 20
 
 
 def batch_requests(uow: UnitOfWork, batch: BatchRecord) -> list[RequestRef]:
@@ -32,47 +28,65 @@ def batch_requests(uow: UnitOfWork, batch: BatchRecord) -> list[RequestRef]:
 def input_file(ctx: RunContext, batch: BatchRecord) -> Generator[BinaryIO]:
     """The input file, open for reading; a temporary one unless a segment is just that file."""
     with ctx.store.reading() as uow:
-        spans = _spans(batch_requests(uow, batch))
-        segments = {record.artifact_id: record for record in uow.artifacts.get({span.segment_id for span in spans})}
-    whole = _whole_segment(ctx.artifacts, spans, segments)
+        ranges = _ranges(uow, batch)
+        segments = {record.artifact_id: record for record in uow.artifacts.get({each.segment_id for each in ranges})}
+    whole = _whole_segment(ctx.artifacts, ranges, segments)
     if whole is not None:
         with ctx.artifacts.open(whole.name) as content:
             yield content
         return
     with TemporaryFile(prefix="batchor-") as content:
-        for span in spans:
-            _copy(ctx.artifacts, segments[span.segment_id].name, span, content)
+        for segment_id, neighbours in groupby(ranges, key=attrgetter("segment_id")):
+            with ctx.artifacts.open(segments[segment_id].name) as segment:
+                for each in neighbours:
+                    _copy(segment, each, content, name=segments[segment_id].name)
         content.seek(0)
         yield content
 
 
-def _spans(requests: Iterable[RequestRef]) -> list[_Span]:
-    """Byte ranges that lie side by side, joined."""
-    spans: list[_Span] = []
-    for ref in requests:
-        last = spans[-1] if spans else None
-        if last is not None and last.segment_id == ref.segment_id and last.offset + last.length == ref.offset:
-            spans[-1] = last._replace(length=last.length + ref.length)
-        else:
-            spans.append(_Span(ref.segment_id, ref.offset, ref.length))
-    return spans
+def _ranges(uow: UnitOfWork, batch: BatchRecord) -> list[ByteRange]:
+    """Where the bytes of the input file lie, in its order."""
+    retries = uow.retries.bound(batch)
+    if batch.first < batch.last:
+        fresh_bytes = batch.request_bytes - sum(ref.length for ref in retries)
+        ends = [*_request_at(uow, batch, batch.first), *_request_at(uow, batch, batch.last - 1)]
+        if (piece := _one_piece(ends, fresh_bytes)) is not None:
+            return [*byte_ranges(retries), piece]
+    return byte_ranges(batch_requests(uow, batch))
+
+
+def _request_at(uow: UnitOfWork, batch: BatchRecord, index: int) -> Sequence[RequestRef]:
+    return uow.items.requests(batch.run_id, first=index, limit=1)
+
+
+def _one_piece(ends: Sequence[RequestRef], size_bytes: int) -> ByteRange | None:
+    """From the first request to the last, when between them lies what the batch has to send and nothing else."""
+    first, last = ends[0], ends[-1]
+    piece = ByteRange(first.segment_id, first.offset, size_bytes)
+    return piece if first.segment_id == last.segment_id and piece.end == last.offset + last.length else None
 
 
 def _whole_segment(
-    artifacts: ArtifactStore, spans: Sequence[_Span], segments: dict[int, ArtifactRecord]
+    artifacts: ArtifactStore, ranges: Sequence[ByteRange], segments: dict[int, ArtifactRecord]
 ) -> ArtifactRecord | None:
     """The segment that is just the input file, if one is. The object of one that a crash ended may be longer."""
-    if len(spans) != 1:
+    if len(ranges) != 1:
         return None
-    span = spans[0]
-    record = segments[span.segment_id]
-    is_whole = record.state == "complete" and span.offset == 0 and span.length == record.size_bytes
+    only = ranges[0]
+    record = segments[only.segment_id]
+    is_whole = record.state == "complete" and only.offset == 0 and only.length == record.size_bytes
     return record if is_whole and artifacts.size(record.name) == record.size_bytes else None
 
 
-def _copy(artifacts: ArtifactStore, name: str, span: _Span, target: BinaryIO) -> None:
-    end = span.offset + span.length
-    target.writelines(
-        artifacts.read(name, offset=offset, length=min(_COPY_BYTES, end - offset))
-        for offset in range(span.offset, end, _COPY_BYTES)
-    )
+def _copy(segment: BinaryIO, wanted: ByteRange, target: BinaryIO, *, name: str) -> None:
+    segment.seek(wanted.offset)
+    left = wanted.length
+    while left:
+        piece = segment.read(min(left, _COPY_BYTES))
+        if not piece:
+            raise ArtifactError(
+                f"artifact {name!r} ends {left} bytes before byte {wanted.end}, up to which it holds requests; "
+                "restore it, or start a new run"
+            )
+        target.write(piece)
+        left -= len(piece)

@@ -11,14 +11,14 @@ _TAIL_BYTES = 1 << 16
 _BUFFER_BYTES = 1 << 20
 
 
-def replace_lines(path: Path, lines: Iterable[bytes]) -> int:
-    """Let *path* hold *lines*, all of them or what it held before; how many. `ArtifactError` when it can't be written."""
+def replace_lines(path: Path, pieces: Iterable[bytes]) -> None:
+    """Let *path* hold *pieces*, all of them or what it held before. `ArtifactError` when it can't be written."""
     try:
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False, delete_on_close=False
         ) as file:
             try:
-                count = _write(file.fileno(), lines)
+                _write(file.fileno(), pieces)
                 Path(file.name).replace(path)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
@@ -26,7 +26,6 @@ def replace_lines(path: Path, lines: Iterable[bytes]) -> int:
         _sync_folder(path.parent)
     except OSError as error:
         raise _fault(path, error) from error
-    return count
 
 
 class LineAppender:
@@ -40,10 +39,10 @@ class LineAppender:
         except OSError as error:
             raise _fault(path, error) from error
 
-    def append(self, lines: Iterable[bytes]) -> int:
-        """Write *lines* behind the others, durably; how many."""
+    def append(self, pieces: Iterable[bytes]) -> None:
+        """Write *pieces*, of whole lines each, behind the others, durably."""
         try:
-            return _write(self._descriptor, lines)
+            _write(self._descriptor, pieces)
         except OSError as error:
             raise _fault(self._path, error) from error
 
@@ -64,14 +63,11 @@ class LineAppender:
         return tail[:whole].rstrip(b"\n").rpartition(b"\n")[2] or None
 
 
-def _write(descriptor: int, lines: Iterable[bytes]) -> int:
-    count = 0
+def _write(descriptor: int, pieces: Iterable[bytes]) -> None:
     with os.fdopen(descriptor, "wb", buffering=_BUFFER_BYTES, closefd=False) as file:
-        for count, line in enumerate(lines, start=1):  # noqa: B007  it is returned
-            file.write(line)
+        file.writelines(pieces)
         file.flush()
         os.fsync(descriptor)
-    return count
 
 
 def _sync_folder(folder: Path) -> None:

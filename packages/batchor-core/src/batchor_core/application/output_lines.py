@@ -1,8 +1,9 @@
 """Lines of an output artifact, read in windows of bounded size and decoded."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from batchor_core.domain.job import OutputModel
 from batchor_core.domain.results import LineOutcome, OutputLine
@@ -10,15 +11,18 @@ from batchor_core.ports.provider import RequestCodec
 
 MAX_LINE_BYTES = 32 << 20
 """A longer line is skipped; its request counts as not run."""
-WINDOW_LINES = 50_000
+WINDOW_LINES = 10_000
+"""Fewer cost more of the database, for the rows of a batch come in no order; more cost the garbage collector more."""
 WINDOW_BYTES = 64 << 20
+MAX_REASON_CHARACTERS = 1_000
 
 
 _MAY_BE_ACCEPTED = frozenset({LineOutcome.ANSWERED, LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.EMPTY})
 
 
-class PlacedLine(NamedTuple):
-    """A decoded line of one of the run's items, and the byte range at which it lies."""
+@dataclass(slots=True)
+class PlacedLine:
+    """A decoded line of one of the run's items, and the byte range at which it lies. A value: not to be changed."""
 
     item_index: int
     offset: int
@@ -44,22 +48,17 @@ class LineReader:
         self._decode = codec.decode
         self._check = None if model is None else _checker(model)
 
-    def windows(self, content: BinaryIO, *, start: int) -> Iterator[Window]:
-        """The lines from byte *start* on, in windows; none when there are no more."""
+    def window(self, content: BinaryIO, *, start: int) -> Window | None:
+        """The next lines from byte *start* on; None when there are no more."""
         content.seek(start)
-        position = start
-        while True:
-            window = Window(end=position)
-            while len(window.lines) < WINDOW_LINES and window.end - position < WINDOW_BYTES:
-                line = content.readline(MAX_LINE_BYTES)
-                if not line:
-                    break
-                self._add(window, line)
-                window.end += len(line)
-            if window.end == position:
-                return
-            position = window.end
-            yield window
+        window = Window(end=start)
+        while len(window.lines) < WINDOW_LINES and window.end - start < WINDOW_BYTES:
+            line = content.readline(MAX_LINE_BYTES)
+            if not line:
+                break
+            self._add(window, line)
+            window.end += len(line)
+        return None if window.end == start else window
 
     def _add(self, window: Window, raw: bytes) -> None:
         if raw.isspace():
@@ -82,12 +81,25 @@ class LineReader:
 
 def _checker(model: type[OutputModel]) -> Callable[[OutputLine], OutputLine]:
     def check(line: OutputLine) -> OutputLine:
+        text = line.text or ""
         try:
-            model.model_validate_json(line.text or "")
-        except (ValueError, RecursionError) as error:
+            model.model_validate_json(text)
+            if "NaN" in text or "Infinity" in text:
+                json.loads(text, parse_constant=_refuse_constant)
+        except Exception as error:  # noqa: BLE001  whatever a validator of the user's raises is this item's failure
             if line.outcome is not LineOutcome.ANSWERED:
                 return replace(line, fits_model=False)
-            return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=str(error), fits_model=False)
+            return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=_reason(error), fits_model=False)
         return line
 
     return check
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _reason(error: Exception) -> str:
+    """Of bounded length: an answer may have a fault in each of its values."""
+    told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return told if len(told) <= MAX_REASON_CHARACTERS else f"{told[: MAX_REASON_CHARACTERS - 3]}..."

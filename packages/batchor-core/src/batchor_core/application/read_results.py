@@ -1,23 +1,15 @@
 """Read: stored results become what users see, page by page."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.job import OutputModel
-from batchor_core.domain.results import (
-    ItemFailure,
-    ResultRow,
-    StoredResult,
-    StructuredItemResult,
-    TextItemResult,
-    TokenUsage,
-)
+from batchor_core.domain.lineage import LineageSpan, lineage_of
+from batchor_core.domain.results import StoredResult, StructuredItemResult, TextItemResult
 from batchor_core.errors import StructuredOutputError
-from batchor_core.json_types import JsonObject, JsonValue
+from batchor_core.json_types import JsonValue
 from batchor_core.ports.artifacts import ArtifactStore
-from batchor_core.ports.state import ArtifactRecord, StateStore
+from batchor_core.ports.state import ArtifactRecord, StateStore, UnitOfWork
 
 PAGE_ROWS = 1_000
 
@@ -35,75 +27,129 @@ class ResultReader:
 
     def in_input_order(self) -> Iterator[TextItemResult]:
         """Every result so far, by the item's place in the input."""
-        first = 0
-        while True:
-            with self._store.reading() as uow:
-                page = uow.results.by_index(self._run_id, first=first, limit=PAGE_ROWS)
-            if not page:
-                return
-            yield from self.built(page)
-            first = page[-1].row.item_index + 1
+        for page in self._in_input_order():
+            yield from self._built(page)
 
     def in_completion_order(self) -> Iterator[TextItemResult]:
         """Every result so far, in the order in which they ended."""
-        after = 0
-        while page := self.by_sequence(after=after, limit=PAGE_ROWS):
-            yield from self.built(page)
-            after = page[-1].row.sequence
+        for page in self._in_completion_order(after=0, limit=None):
+            yield from self._built(page)
+
+    def pages_in_input_order(self) -> Iterator[Sequence[StoredResult]]:
+        """Every result so far, as it is stored, its lineage in its metadata."""
+        return (page.told() for page in self._in_input_order())
+
+    def pages_in_completion_order(
+        self, *, after: int = 0, limit: int | None = None
+    ) -> Iterator[Sequence[StoredResult]]:
+        """Up to *limit* results so far with a sequence > *after*, as they are stored, their lineage in their metadata."""
+        return (page.told() for page in self._in_completion_order(after=after, limit=limit))
 
     def by_sequence(self, *, after: int, limit: int) -> Sequence[StoredResult]:
-        with self._store.reading() as uow:
-            return uow.results.by_sequence(self._run_id, after=after, limit=limit)
+        return self._by_sequence(after=after, limit=limit).told()
 
     def built(self, page: Sequence[StoredResult]) -> list[TextItemResult]:
-        """The results of one page, with access to their raw lines."""
-        artifacts = self._artifacts_of(page)
-        return [self._build(stored, artifacts) for stored in page]
+        """The results of one page as users see them, with access to their raw lines."""
+        return self._built(_Page(page, (), self._store, self._artifacts))
 
-    def _artifacts_of(self, page: Sequence[StoredResult]) -> dict[int, ArtifactRecord]:
-        ids = {stored.row.raw_artifact_id for stored in page} - {None}
+    def _built(self, page: "_Page") -> list[TextItemResult]:
+        model = self._model
+        if model is None:
+            return [TextItemResult.of_stored(stored, page) for stored in page.results]
+        return [_structured(stored, page, model) for stored in page.results]
+
+    def _in_input_order(self) -> Iterator["_Page"]:
+        first = 0
+        while (page := self._by_index(first=first)).results:
+            yield page
+            first = page.results[-1].item_index + 1
+
+    def _in_completion_order(self, *, after: int, limit: int | None) -> Iterator["_Page"]:
+        left = limit
+        while left is None or left > 0:
+            page = self._by_sequence(after=after, limit=PAGE_ROWS if left is None else min(left, PAGE_ROWS))
+            if not page.results:
+                return
+            yield page
+            after = page.results[-1].sequence
+            left = None if left is None else left - len(page.results)
+
+    def _by_index(self, *, first: int) -> "_Page":
+        return self._page(lambda uow: uow.results.by_index(self._run_id, first=first, limit=PAGE_ROWS))
+
+    def _by_sequence(self, *, after: int, limit: int) -> "_Page":
+        return self._page(lambda uow: uow.results.by_sequence(self._run_id, after=after, limit=limit))
+
+    def _page(self, read: Callable[[UnitOfWork], Sequence[StoredResult]]) -> "_Page":
+        """One page of results and the lineage of their items: all that is read goes through here."""
         with self._store.reading() as uow:
-            return {record.artifact_id: record for record in uow.artifacts.get([i for i in ids if i is not None])}
+            results = read(uow)
+            indexes = [stored.item_index for stored in results]
+            spans = uow.lineage.spans(self._run_id, first=min(indexes), last=max(indexes) + 1) if indexes else ()
+        return _Page(results, spans, self._store, self._artifacts)
 
-    def _build(self, stored: StoredResult, artifacts: dict[int, ArtifactRecord]) -> TextItemResult:
-        row = stored.row
-        fields: dict[str, Any] = {
-            "item_id": stored.item_id,
-            "status": row.status,
-            "attempt_count": row.attempt_count,
-            "output_text": row.output_text,
-            "error": None if row.failure is None else ItemFailure.from_json(row.failure),
-            "metadata": _metadata(stored.metadata),
-            "usage": TokenUsage(row.input_tokens, row.output_tokens, row.cached_input_tokens, row.reasoning_tokens),
-            "finish_reason": row.finish_reason,
-            "sequence": row.sequence,
-            "load_raw_response": lambda: self._raw_response(row, artifacts),
-        }
-        if self._model is None:
-            return TextItemResult(**fields)
-        return StructuredItemResult(**fields, output=self._output(stored, self._model))
 
-    def _output(self, stored: StoredResult, model: type[OutputModel]) -> OutputModel | None:
-        if stored.row.status is not ItemStatus.COMPLETED:
+class _Page:
+    """Some results as they are stored, and what is looked up for those of them of which it is asked."""
+
+    def __init__(
+        self,
+        results: Sequence[StoredResult],
+        spans: Sequence[LineageSpan],
+        store: StateStore,
+        artifacts: ArtifactStore,
+    ) -> None:
+        self.results = results
+        self._lineage = None if all(span.source_ref is None for span in spans) else lineage_of(spans)
+        self._store = store
+        self._artifacts = artifacts
+        self._records: dict[int, ArtifactRecord | None] = {}
+
+    def told(self) -> Sequence[StoredResult]:
+        """The results with their lineage in their metadata."""
+        if (lineage := self._lineage) is None:
+            return self.results
+        return [
+            StoredResult._make((item_id, lineage(metadata, item_id, index), index, *rest))
+            for item_id, metadata, index, *rest in self.results
+        ]
+
+    def metadata(self, stored: StoredResult) -> str | None:
+        if self._lineage is None:
+            return stored.metadata
+        return self._lineage(stored.metadata, stored.item_id, stored.item_index)
+
+    def raw_line(self, stored: StoredResult) -> JsonValue:
+        record = self._record(stored.raw_artifact_id)
+        if record is None or record.state == "pruned" or not stored.raw_length:
             return None
-        try:
-            return model.model_validate_json(stored.row.output_text or "")
-        except ValueError as error:
-            # It was accepted when it came in: a validator has changed since.
-            raise StructuredOutputError(
-                f"the stored answer of item {stored.item_id!r} is no {model.__name__} any more: {error}; "
-                "restore the class as it was, or read the run's texts with iter_results(typed=False)"
-            ) from error
-
-    def _raw_response(self, row: ResultRow, artifacts: dict[int, ArtifactRecord]) -> JsonValue:
-        record = artifacts.get(row.raw_artifact_id or 0)
-        if record is None or record.state == "pruned" or not row.raw_length:
-            return None
-        line = self._artifacts.read(record.name, offset=row.raw_offset, length=row.raw_length)
+        line = self._artifacts.read(record.name, offset=stored.raw_offset, length=stored.raw_length)
         value: JsonValue = json.loads(line)
         return value
 
+    def _record(self, artifact_id: int | None) -> ArtifactRecord | None:
+        if artifact_id is None:
+            return None
+        if artifact_id not in self._records:
+            with self._store.reading() as uow:
+                self._records[artifact_id] = next(iter(uow.artifacts.get([artifact_id])), None)
+        return self._records[artifact_id]
 
-def _metadata(text: str | None) -> JsonObject:
-    metadata: JsonObject = json.loads(text) if text else {}
-    return metadata
+
+def _structured(stored: StoredResult, page: _Page, model: type[OutputModel]) -> TextItemResult:
+    result = StructuredItemResult[OutputModel].of_stored(stored, page)
+    result.output = _output(stored, model)
+    return result
+
+
+def _output(stored: StoredResult, model: type[OutputModel]) -> OutputModel | None:
+    if stored.failure is not None:
+        return None
+    try:
+        return model.model_validate_json(stored.output_text or "")
+    except ValueError as error:
+        # It was accepted when it came in: a validator has changed since.
+        raise StructuredOutputError(
+            f"the stored answer of item {stored.item_id!r} is no {model.__name__} any more: {error}; "
+            "restore the class as it was, or read the run's texts with iter_results(typed=False)"
+        ) from error

@@ -16,7 +16,7 @@ from batchor_core.application.submit import KEY_IN_METADATA, acknowledge
 from batchor_core.domain.batch import BatchEvent, BatchRecord, BatchState, RemoteBatch
 from batchor_core.domain.events import EventType
 from batchor_core.domain.lease import Lease
-from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError
+from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError, RefusalConsequence
 from batchor_core.failpoints import around
 from batchor_core.ports.provider import BatchClient
 
@@ -71,11 +71,24 @@ def _fence(ctx: RunContext, batch: BatchRecord, client: BatchClient) -> None:
         # Before the file goes: a batch that is found later and failed for want of it is then nobody's fault.
         uow.batches.save(replace(hold(ctx, uow, batch), fenced_at=ctx.now()))
     with around("recover.delete_input"):
-        client.delete(batch.input_file_id)
+        was_there = client.delete(batch.input_file_id)
+    if not was_there and batch.fenced_at is None:
+        # Not our doing: nothing was deleted before. What cannot be seen may have become a batch that cannot be seen either.
+        return pause_for(ctx, batch, _lost_upload(batch.input_file_id))
     with around("recover.record_fence"), ctx.store.transaction() as uow:
         now = ctx.now()
         fenced = replace(hold(ctx, uow, batch).moved(BatchEvent.FENCE), fenced_at=now, looks=0)
         uow.batches.save(handed_back(fenced, due_at=_next_look(ctx, now, looks=0)))
+    return None
+
+
+def _lost_upload(file_id: str) -> ProviderRefusedError:
+    return ProviderRefusedError(
+        f"a batch may have been created of file {file_id}, which the provider does not know now: the key is one of another "
+        "project, or the file was deleted. Resume the run with the right key; if it was the right one, the run then "
+        "goes on and sends these requests anew",
+        consequence=RefusalConsequence.NOT_FOUND,
+    )
 
 
 def _next_look(ctx: RunContext, fenced_at: datetime, *, looks: int) -> datetime:

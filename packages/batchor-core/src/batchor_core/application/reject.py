@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.results import ItemFailure, ResultRow
 
 
@@ -12,7 +11,6 @@ def rejections(failures: Sequence[tuple[int, ItemFailure]], *, after: int) -> li
         ResultRow(
             item_index=index,
             sequence=sequence,
-            status=ItemStatus.FAILED_PERMANENT,
             attempt_count=0,
             batch_id=None,
             raw_artifact_id=None,

@@ -264,7 +264,8 @@ class BatchRunner:
         return record
 
     def _new_record(self, run_id: str, stored: StoredJob, ingest: IngestState) -> RunRecord:
-        tag = f"{self._services.rng.getrandbits(32):08x}"
+        # It names the run's folder: with 48 bits, no two of a million runs have the same.
+        tag = f"{self._services.rng.getrandbits(48):012x}"
         return RunRecord(
             run_id=run_id, tag=tag, created_at=self._services.now(), config=stored.to_json(), ingest=ingest
         )

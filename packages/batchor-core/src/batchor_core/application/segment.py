@@ -18,24 +18,30 @@ class OpenSegment:
 
     def __init__(self, artifacts: ArtifactStore, record: ArtifactRecord) -> None:
         self.record = record
+        self.artifact_id = record.artifact_id
         self._sha256 = hashlib.sha256()
         self._stack = ExitStack()
         self._writer = self._stack.enter_context(artifacts.append(record.name, at=0))
+        self._unwritten: list[bytes] = []
         self.size_bytes = 0
         self.lines = 0
 
     def write(self, line: bytes) -> int:
-        """Append one request line; the byte offset at which it begins."""
+        """Append one request line, which waits in memory for the next `sync`; the byte offset at which it begins."""
         offset = self.size_bytes
-        self._writer.write(line)
-        self._sha256.update(line)
-        self.size_bytes += len(line)
+        self._unwritten.append(line)
+        self.size_bytes = offset + len(line)
         self.lines += 1
         return offset
 
     def sync(self) -> None:
-        """Make what was written durable; only then may the state name it."""
+        """Make what was appended durable; only then may the state name it."""
+        # A slice's lines at once: to write and to hash them one by one costs as much as to make them.
+        data = b"".join(self._unwritten)
+        self._unwritten.clear()
         with around("ingest.sync_segment"):
+            self._writer.write(data)
+            self._sha256.update(data)
             self._writer.sync()
 
     def described(self, *, sealed: bool) -> ArtifactRecord:

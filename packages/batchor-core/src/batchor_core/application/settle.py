@@ -1,18 +1,21 @@
 """Settle: output lines become results and retries, and the counters move with them. Pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from operator import attrgetter
 
+from batchor_core.application.members import UNTRIED, Members
 from batchor_core.application.output_lines import PlacedLine
 from batchor_core.domain.item import ItemEvent, ItemStatus
 from batchor_core.domain.policies import RetryPolicy
 from batchor_core.domain.results import ErrorClass, ItemFailure, LineOutcome, OutputLine, ResultRow, TokenUsage
 from batchor_core.domain.retry import RetryRow, Tries, Verdict, judge, retry_at
 from batchor_core.domain.run import RunRecord
-from batchor_core.ports.state import Member
 
 _NO_USAGE = TokenUsage()
+_COUNTS = [each.name for each in fields(TokenUsage)]
+_BY_INDEX = attrgetter("item_index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +42,37 @@ class Settlement:
     no_longer_retried: list[int] = field(default_factory=list)
     """Items whose retry row goes with their result."""
     completed: int = 0
-    usage: TokenUsage = TokenUsage()
+    retried_usage: TokenUsage = TokenUsage()
+    """Of answers that were not taken, and come again."""
     second_answers: int = 0
 
     @property
     def failed(self) -> int:
         return len(self.results) - self.completed
 
+    @property
+    def usage(self) -> TokenUsage:
+        """Of all lines."""
+        sums = (sum(map(attrgetter(name), self.results)) for name in _COUNTS)
+        return self.retried_usage.plus(TokenUsage(*sums))
 
-def settle(lines: Sequence[PlacedLine], members: dict[int, Member], *, terms: Terms, sequence: int) -> Settlement:
+
+def settle(lines: Iterable[PlacedLine], members: Members, *, terms: Terms, sequence: int) -> Settlement:
     """Judge *lines* in index order, taking each one's item out of *members*; *sequence* is the last one given.
 
     A line whose item is not (or no longer) among the members is a second answer, and is not applied.
     """
     outcome = Settlement()
-    for placed in sorted(lines, key=lambda placed: placed.item_index):
-        member = members.pop(placed.item_index, None)
-        if member is None:
-            outcome.second_answers += 1
+    for placed in sorted(lines, key=_BY_INDEX):
+        before = members.take(placed.item_index)
+        if before is UNTRIED and placed.line.outcome is LineOutcome.ANSWERED and placed.line.fits_model:
+            # Nearly all lines: what `settle_one` would do with them, without a look at policies.
+            outcome.completed += 1
+            _append(outcome, placed, terms, attempt_count=1, failure=None, sequence=sequence)
+        elif before is not None:
+            settle_one(outcome, placed, before, terms=terms, sequence=sequence)
         else:
-            _settle_one(outcome, placed, member, terms=terms, sequence=sequence)
+            outcome.second_answers += 1
     return outcome
 
 
@@ -85,32 +99,43 @@ def settled(run: RunRecord, outcome: Settlement) -> RunRecord:
     )
 
 
-def _settle_one(outcome: Settlement, placed: PlacedLine, member: Member, *, terms: Terms, sequence: int) -> None:
+def settle_one(outcome: Settlement, placed: PlacedLine, before: Tries, *, terms: Terms, sequence: int) -> None:
+    """Judge one line of an item on which *before* was spent."""
     line = placed.line
-    before = Tries(member.attempts_used, member.deferrals)
     tries = before.after(line.outcome)
-    if line.usage is not None:
-        outcome.usage = outcome.usage.plus(line.usage)
     match judge(line.outcome, tries, terms.policy):
         case Verdict.ACCEPT if line.fits_model:
-            status, failure = ItemStatus.COMPLETED, None
+            failure = None
             outcome.completed += 1
         case Verdict.RETRY if not terms.cancelled:
+            outcome.retried_usage = outcome.retried_usage.plus(line.usage or _NO_USAGE)
             outcome.retries.append(_retry(placed, tries, terms))
             return
         case Verdict.RETRY:
-            status, failure = ItemStatus.FAILED_PERMANENT, _cancelled(line).to_json()
+            failure = _cancelled(line).to_json()
         case _:
-            status, failure = ItemStatus.FAILED_PERMANENT, _failure(line).to_json()
-    if before != Tries():
+            failure = _failure(line).to_json()
+    if before != UNTRIED:
         outcome.no_longer_retried.append(placed.item_index)
+    _append(outcome, placed, terms, attempt_count=tries.attempts_used, failure=failure, sequence=sequence)
+
+
+def _append(
+    outcome: Settlement,
+    placed: PlacedLine,
+    terms: Terms,
+    *,
+    attempt_count: int,
+    failure: str | None,
+    sequence: int,
+) -> None:
+    line, results = placed.line, outcome.results
     usage = line.usage or _NO_USAGE
-    outcome.results.append(
+    results.append(
         ResultRow(
             placed.item_index,
-            sequence + len(outcome.results) + 1,
-            status,
-            tries.attempts_used,
+            sequence + len(results) + 1,
+            attempt_count,
             terms.batch_id,
             terms.artifact_id,
             placed.offset,

@@ -8,12 +8,15 @@ from typing import Any, Self
 from batchor_core.domain.batch import BatchState
 from batchor_core.domain.transitions import next_status, terminal_statuses
 
+# Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, unsafe_hash=True)
 class BatchItem[PayloadT]:
     """One row of the dataset: an id that is unique in its run, what the prompt is built from, what comes back with it.
 
-    `metadata` must be JSON-able; it is stored and returned with the result. The payload is not stored.
+    `metadata` must be JSON-able; it is stored and returned with the result. The payload is not stored. A value: not to
+    be changed.
     """
 
     item_id: str
@@ -21,9 +24,9 @@ class BatchItem[PayloadT]:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class PromptParts:
-    """What `build_prompt` returns when a plain string is not enough."""
+    """What `build_prompt` returns when a plain string is not enough. A value: not to be changed."""
 
     prompt: str
     system_prompt: str | None = None

@@ -12,26 +12,25 @@ MAX_ITEM_ID_BYTES = 10_000
 _SHOWN_CHARACTERS = 60
 
 
-def check_item(item: BatchItem[Any], place: int | str) -> str | None:
-    """The item's metadata as JSON text, None where it has none; `InvalidItemError` for what cannot be an item.
+def metadata_text(metadata: Mapping[str, Any], *, item_id: str, place: int | str) -> str | None:
+    """An item's metadata as JSON text, None where it has none; `InvalidItemError` for what JSON cannot hold.
 
     *place* says where the item stands, in words (a file and a line), or by its index, which counts from 0.
     """
-    check_item_id(item, place)
-    if not item.metadata:
+    if not metadata:
         return None
     try:
-        return _metadata_text(item.metadata)
+        return _metadata_text(metadata)
     except (ValueError, TypeError, RecursionError) as error:
         problem = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InvalidItemError(
-            f"{place_in_words(place)}: the metadata of item {_shown(item.item_id)} cannot be stored as JSON: {problem}; "
+            f"{place_in_words(place)}: the metadata of item {_shown(item_id)} cannot be stored as JSON: {problem}; "
             "use an object of strings, finite numbers, booleans, None, lists and objects with string keys"
         ) from error
 
 
 def check_item_id(item: BatchItem[Any], place: int | str) -> str:
-    """The item's id, or `InvalidItemError`."""
+    """The item's id; `InvalidItemError` for one that will not do, and for what is no item. *place* as above."""
     if not isinstance(item, BatchItem):
         raise InvalidItemError(
             f"{place_in_words(place)}: a {type(item).__name__} is no item; give BatchItem(item_id=..., payload=...)"
@@ -90,8 +89,8 @@ def _as_json_type(value: object) -> object:
             raise TypeError(f"it holds a {type(value).__name__}")
 
 
-# What json.dumps makes anew for each call.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json_type)
+# What json.dumps makes anew for each call. Exports take its text as it is.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_as_json_type)
 _SCALARS = frozenset({str, int, float, bool, NoneType})
 
 

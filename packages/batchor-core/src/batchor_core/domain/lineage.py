@@ -1,12 +1,21 @@
-"""Where an item comes from, so that its result can be joined to its row."""
+"""Where an item comes from, so that its result can be joined to its row.
 
-from collections.abc import Mapping
-from typing import NamedTuple
+Users see it in each item's metadata. Neighbours of one source differ in their number and their id only, so what is
+stored is a span for all of them; lineage that cannot be derived from one stays in the item's own metadata.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring as _quoted
+from typing import Any, NamedTuple
 
 from batchor_core.json_types import JsonObject
 
 LINEAGE_KEY = "batchor_lineage"
 """The key of the lineage in an item's metadata, beside the user's own."""
+
+_MAX_SOURCE_INDEX = 2**53
+"""Far from the end of what databases keep as an integer, with room for the items behind it."""
 
 
 class Lineage(NamedTuple):
@@ -33,7 +42,9 @@ class Lineage(NamedTuple):
         }
 
 
-_MEMBERS = frozenset(Lineage._fields)
+_FIELDS = Lineage._fields
+_MEMBERS = frozenset(_FIELDS)
+_NO_METADATA: JsonObject = {}
 
 
 def with_lineage(metadata: JsonObject, lineage: Lineage) -> JsonObject:
@@ -61,3 +72,146 @@ def metadata_fault(metadata: object) -> str | None:
     if LINEAGE_KEY in metadata:
         return f"the metadata has the key {LINEAGE_KEY!r}, under which the source tells the row; rename yours"
     return None
+
+
+class LineageSpan(NamedTuple):
+    """Neighbouring items of one source, from `first_index` to where the next span begins.
+
+    The first of them is the source's item number `first_source_index`. Each has the id that its source gave it, behind
+    the namespace and a colon where there is one.
+    """
+
+    first_index: int
+    source_ref: str | None
+    """None: these items have no lineage, or tell it in metadata of their own."""
+    source_namespace: str | None = None
+    partition_id: str | None = None
+    first_source_index: int = 0
+
+    @property
+    def id_prefix(self) -> str:
+        return "" if self.source_namespace is None else f"{self.source_namespace}:"
+
+
+class LineageWriter:
+    """Takes the lineage out of items that come one behind the other, and tells it in spans."""
+
+    def __init__(self, last: LineageSpan | None) -> None:
+        """*last*: the span that is stored last, None for a run without."""
+        self._new: list[LineageSpan] = []
+        self._enter(LineageSpan(0, None) if last is None else last)
+
+    def new_spans(self) -> list[LineageSpan]:
+        """Those that began since this was asked last."""
+        new, self._new = self._new, []
+        return new
+
+    def own_metadata(self, metadata: Any, item_id: str, index: int) -> Any:
+        """What is to be stored of an item's metadata: all but lineage that its span tells."""
+        told = self._told
+        told["source_item_index"] = index + self._ahead
+        told["source_primary_key"] = item_id[self._prefix_length :]
+        if type(metadata) is dict and metadata:
+            # The usual row has nothing else. Equal is enough: the order of members is looked at where a span begins.
+            if self._is_open and metadata == self._only_told:
+                return _NO_METADATA
+            # Read back, lineage stands behind everything else; elsewhere it stays where it is.
+            if next(reversed(metadata)) == LINEAGE_KEY:
+                lineage = metadata[LINEAGE_KEY]
+                if (self._is_open and lineage == told) or self._begins(lineage, item_id, index):
+                    return {key: value for key, value in metadata.items() if key != LINEAGE_KEY}
+        if self._is_open:
+            self._begin(LineageSpan(index, None))
+        return metadata
+
+    def _begins(self, lineage: Any, item_id: str, index: int) -> bool:
+        if (span := _span_of(lineage, item_id, index)) is None:
+            return False
+        self._begin(span)
+        return True
+
+    def _begin(self, span: LineageSpan) -> None:
+        self._new.append(span)
+        self._enter(span)
+
+    def _enter(self, span: LineageSpan) -> None:
+        self._is_open = span.source_ref is not None
+        self._ahead = span.first_source_index - span.first_index
+        self._prefix_length = len(span.id_prefix)
+        lineage = Lineage(span.source_ref or "", 0, "", span.source_namespace, span.partition_id)
+        self._told: dict[str, Any] = dict(lineage.to_json())
+        self._only_told = {LINEAGE_KEY: self._told}
+
+
+def _span_of(lineage: Any, item_id: str, index: int) -> LineageSpan | None:
+    """The span that begins with this item; None when it would not give back just this lineage."""
+    match lineage:
+        case {
+            "source_ref": str(reference),
+            "source_item_index": int(number),
+            "source_primary_key": str(key),
+            "source_namespace": str() | None as namespace,
+            "partition_id": str() | None as partition,
+        } if type(lineage) is dict and tuple(lineage) == _FIELDS:
+            span = LineageSpan(index, reference, namespace, partition, number)
+        case _:
+            return None
+    is_number = type(number) is int and 0 <= number < _MAX_SOURCE_INDEX
+    texts = (reference, namespace or "", partition or "")
+    return span if is_number and item_id == span.id_prefix + key and all(map(_is_storable, texts)) else None
+
+
+def _is_storable(text: str) -> bool:
+    """Whether databases take it."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+type WithLineage = Callable[[str | None, str, int], str | None]
+"""From an item's stored metadata, its id and its index to the metadata that users see; JSON text, None for none."""
+
+
+def lineage_of(spans: Sequence[LineageSpan]) -> WithLineage:
+    """Puts the lineage that *spans* tell back into the metadata of their items.
+
+    The text is spliced, not parsed, and is what `json.dumps(..., ensure_ascii=False)` makes of the whole.
+    """
+    firsts = [span.first_index for span in spans]
+    texts = [_text(span) for span in spans]
+
+    def metadata(stored: str | None, item_id: str, index: int) -> str | None:
+        at = bisect_right(firsts, index) - 1
+        text = texts[at] if at >= 0 else None
+        if text is None:
+            return stored
+        head, ahead, prefix_length, tail = text
+        lineage = f'{head}{index + ahead}, "source_primary_key": {_quoted(item_id[prefix_length:])}{tail}'
+        return f"{{{lineage}}}" if stored is None else f"{stored[:-1]}, {lineage}}}"
+
+    return metadata
+
+
+class _Text(NamedTuple):
+    """The lineage of a span's items as JSON text: what stands before and behind what differs."""
+
+    head: str
+    ahead: int
+    prefix_length: int
+    tail: str
+
+
+def _text(span: LineageSpan) -> _Text | None:
+    reference, namespace, partition = (
+        "null" if text is None else _quoted(text)
+        for text in (span.source_ref, span.source_namespace, span.partition_id)
+    )
+    if span.source_ref is None:
+        return None
+    return _Text(
+        head=f'"{LINEAGE_KEY}": {{"source_ref": {reference}, "source_item_index": ',
+        ahead=span.first_source_index - span.first_index,
+        prefix_length=len(span.id_prefix),
+        tail=f', "source_namespace": {namespace}, "partition_id": {partition}}}',
+    )

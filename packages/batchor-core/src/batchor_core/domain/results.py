@@ -1,10 +1,10 @@
 """What comes back: decoded output lines, stored results, and the results that users read."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from batchor_core.domain.item import ItemStatus
 from batchor_core.json_types import JsonValue
@@ -18,9 +18,15 @@ else:
     OutputT = TypeVar("OutputT")
 
 
-@dataclass(frozen=True, slots=True)
+# Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
+
+
+@dataclass(slots=True, unsafe_hash=True)
 class TokenUsage:
-    """Tokens as the provider counted them. Cached ones are part of the input, reasoning ones of the output."""
+    """Tokens as the provider counted them. Cached ones are part of the input, reasoning ones of the output.
+
+    A value: not to be changed.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -117,9 +123,9 @@ class ItemFailure:
         return cls(**json.loads(text))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OutputLine:
-    """One decoded line of an output or error file."""
+    """One decoded line of an output or error file. A value: not to be changed."""
 
     custom_id: str | None
     """None: the line names no request."""
@@ -143,7 +149,6 @@ class ResultRow(NamedTuple):
     item_index: int
     sequence: int
     """Counts the run's results in the order in which they ended, from 1."""
-    status: ItemStatus
     attempt_count: int
     batch_id: int | None
     """None: the item was never sent."""
@@ -158,16 +163,56 @@ class ResultRow(NamedTuple):
     cached_input_tokens: int
     reasoning_tokens: int
     failure: str | None
-    """`ItemFailure.to_json()` of a failed item."""
+    """`ItemFailure.to_json()` of a failed item, None for a completed one: what tells the two apart."""
+
+    @property
+    def status(self) -> ItemStatus:
+        """COMPLETED, or FAILED_PERMANENT where there is a failure."""
+        return ended_as(self.failure)
+
+
+def ended_as(failure: str | None) -> ItemStatus:
+    """The status of an item whose result has this failure."""
+    return ItemStatus.COMPLETED if failure is None else ItemStatus.FAILED_PERMANENT
 
 
 class StoredResult(NamedTuple):
-    """A result beside what is stored of its item."""
+    """A result beside what is stored of its item: one flat tuple, for it is read by the million."""
 
     item_id: str
     metadata: str | None
-    """JSON text; None where the item has none."""
-    row: ResultRow
+    """JSON text as `json.dumps(..., ensure_ascii=False)` writes it; None where the item has none."""
+    item_index: int
+    sequence: int
+    attempt_count: int
+    batch_id: int | None
+    raw_artifact_id: int | None
+    raw_offset: int
+    raw_length: int
+    output_text: str | None
+    finish_reason: str | None
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    reasoning_tokens: int
+    failure: str | None
+
+    @property
+    def status(self) -> ItemStatus:
+        return ended_as(self.failure)
+
+    @property
+    def usage(self) -> TokenUsage:
+        return TokenUsage(self.input_tokens, self.output_tokens, self.cached_input_tokens, self.reasoning_tokens)
+
+    @property
+    def row(self) -> ResultRow:
+        """The result as it was appended."""
+        return ResultRow._make(self[2:])
+
+    @classmethod
+    def of(cls, item_id: str, metadata: str | None, row: ResultRow) -> Self:
+        return cls(item_id, metadata, *row)
 
 
 class FailureCount(NamedTuple):
@@ -177,13 +222,33 @@ class FailureCount(NamedTuple):
     items: int
 
 
-def _no_raw_response() -> JsonValue:
-    return None
+class ResultSource(Protocol):
+    """Where results were read from: gives what many users of them never ask for."""
+
+    def metadata(self, stored: StoredResult) -> str | None:
+        """The item's metadata with its lineage, as JSON text; None where it has none."""
+        ...
+
+    def raw_line(self, stored: StoredResult) -> JsonValue:
+        """The provider's line; None where there is none, or none any more."""
+        ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextItemResult:
-    """The outcome of one item, as text.
+class _OfStored:
+    """What a result was made of; nothing where it was made by hand."""
+
+    __slots__ = ("_source", "_stored")
+    _stored: StoredResult
+    _source: ResultSource
+
+    def _remember(self, stored: StoredResult, source: ResultSource) -> None:
+        self._stored = stored
+        self._source = source
+
+
+@dataclass(slots=True, kw_only=True)
+class TextItemResult(_OfStored):
+    """The outcome of one item, as text. A value: not to be changed.
 
     `output_text` is None for an item without an answer; `error` says why it failed. `attempt_count`
     counts the attempts that the model answered.
@@ -198,15 +263,42 @@ class TextItemResult:
     usage: TokenUsage
     finish_reason: str | None = None
     sequence: int
-    load_raw_response: Callable[[], JsonValue] = field(default=_no_raw_response, repr=False, compare=False)
+
+    @classmethod
+    def of_stored(cls, stored: StoredResult, source: ResultSource) -> Self:
+        """The result as users see it. What many of them never ask for is built when they do: `metadata` and `usage`."""
+        self = cls.__new__(cls)
+        failure = stored.failure
+        self.item_id = stored.item_id
+        self.sequence = stored.sequence
+        self.attempt_count = stored.attempt_count
+        self.output_text = stored.output_text
+        self.finish_reason = stored.finish_reason
+        self.status = ended_as(failure)
+        self.error = None if failure is None else ItemFailure.from_json(failure)
+        self._remember(stored, source)
+        return self
+
+    if not TYPE_CHECKING:  # where it would hide misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            """Build a field that is asked for the first time: only then is its slot empty."""
+            match name:
+                case "metadata":
+                    self.metadata = json.loads(self._source.metadata(self._stored) or "{}")
+                    return self.metadata
+                case "usage":
+                    self.usage = self._stored.usage
+                    return self.usage
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def raw_response(self) -> Any:
         """The provider's output line, read from its artifact at each access; None once that is pruned."""
-        return self.load_raw_response()
+        return self._source.raw_line(self._stored) if hasattr(self, "_stored") else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StructuredItemResult(TextItemResult, Generic[OutputT]):  # noqa: UP046  type parameters have no defaults in 3.12
     """The outcome of one item of a run with `structured_output`.
 

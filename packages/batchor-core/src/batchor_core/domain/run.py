@@ -97,7 +97,7 @@ class RunRecord:
 
     run_id: str
     tag: str
-    """8 random hex digits: they begin the run's custom_ids and name its artifact folder."""
+    """12 random hex digits: they begin the run's custom_ids and name its artifact folder."""
     created_at: datetime
     config: JsonObject
     """The job without its secrets, source and code (`StoredJob`)."""

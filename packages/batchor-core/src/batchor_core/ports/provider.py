@@ -39,8 +39,8 @@ class BatchClient(Protocol):
         """Stream a file into *sink*; the number of bytes. More than *max_bytes* is a `ProviderRefusedError`."""
         ...
 
-    def delete(self, file_id: str) -> None:
-        """Delete a file; nothing happens when the provider does not know it."""
+    def delete(self, file_id: str) -> bool:
+        """Delete a file; False when the provider does not know it, and nothing happens then."""
         ...
 
 

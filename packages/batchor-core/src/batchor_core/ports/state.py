@@ -15,9 +15,10 @@ from typing import NamedTuple, Protocol
 
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.capacity import CapacityRecord
-from batchor_core.domain.chunking import RequestRef
+from batchor_core.domain.chunking import Extent, RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
+from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import RunRecord
@@ -44,6 +45,30 @@ class Member(NamedTuple):
     item_index: int
     attempts_used: int
     deferrals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a batch holds and what has no result yet: a range and the exceptions from it, which cost nothing a row."""
+
+    first: int = 0
+    last: int = 0
+    exceptions: Collection[int] = ()
+    """Distinct indexes in `[first, last)` that the batch does not hold by its range.
+
+    Those are items that have a result, a retry row or no request, and indexes without an item.
+    """
+    retries: Sequence[Member] = ()
+    """The items that it holds because their retry row names it, ascending; they may lie in the range too."""
+
+    def __len__(self) -> int:
+        return self.last - self.first - len(self.exceptions) + len(self.retries)
+
+    def members(self) -> list[Member]:
+        """All that it holds, ascending."""
+        exceptions = frozenset(self.exceptions)
+        by_range = (Member(index, 0, 0) for index in range(self.first, self.last) if index not in exceptions)
+        return sorted([*by_range, *self.retries])
 
 
 class ArtifactKind(StrEnum):
@@ -113,15 +138,19 @@ class ItemStore(Protocol):
         """The requests of up to *limit* items with index >= *first*, ascending; items that can't be sent are left out."""
         ...
 
+    def extent(self, run_id: str, *, first: int, limit: int) -> Extent:
+        """What `requests` would give, taken together and without handing over a row for each."""
+        ...
+
     def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
         """Up to *limit* items with index >= *first*, ascending."""
         ...
 
-    def members(self, batch: BatchRecord) -> Sequence[Member]:
-        """The items that the batch still holds and that have no result, ascending.
+    def holding(self, batch: BatchRecord) -> Holding:
+        """The items that the batch still holds and that have no result.
 
         Those are the items of its range that have a request and no retry row, and those
-        whose retry row names it.
+        whose retry row names it. Nothing once the batch has ended: its successor, or nobody, holds them then.
         """
         ...
 
@@ -131,6 +160,21 @@ class ItemStore(Protocol):
 
     def recount(self, run_id: str) -> StatusCounts:
         """The counters as the facts give them: a full scan, for audits."""
+        ...
+
+
+class LineageStore(Protocol):
+    """Where items come from: one span where the sequence changes, not a row for each item."""
+
+    def append(self, run_id: str, spans: Sequence[LineageSpan]) -> None:
+        """Store new spans, ascending and behind those that are stored."""
+        ...
+
+    def spans(self, run_id: str, *, first: int, last: int) -> Sequence[LineageSpan]:
+        """The spans that tell of the items with *first* <= index < *last*, ascending.
+
+        That is the last one that begins at *first* or before, if any does, and those that begin between the two.
+        """
         ...
 
 
@@ -291,6 +335,8 @@ class UnitOfWork(Protocol):
     def runs(self) -> RunStore: ...
     @property
     def items(self) -> ItemStore: ...
+    @property
+    def lineage(self) -> LineageStore: ...
     @property
     def batches(self) -> BatchStore: ...
     @property

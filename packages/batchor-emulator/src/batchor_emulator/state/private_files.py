@@ -16,13 +16,16 @@ class StateDirError(Exception):
 
 
 def make_private_dir(path: Path) -> None:
-    """Create *path* with mode 0700 (missing parents by the umask), or check that nobody else can write to it.
+    """Create *path* and its missing parents with mode 0700, or check that nobody else can write to it.
 
     Raises `StateDirError` for a link, for something that is no folder, and for a folder that
     others own or can write to.
     """
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700, parents=True)
+    # One by one: what mkdir makes of missing parents has the mode of the umask.
+    for folder in (*reversed(path.parents), path):
+        with contextlib.suppress(FileExistsError):
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise StateDirError(f"{path} is not a folder; name another --state-dir")

@@ -1,0 +1,78 @@
+"""What lines come to: the short way of usual ones against the one for all, and what becomes of members."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import product
+
+import pytest
+
+from batchor_core.application.members import UNTRIED, Members
+from batchor_core.application.output_lines import PlacedLine
+from batchor_core.application.settle import Settlement, Terms, settle, settle_one
+from batchor_core.domain.policies import RetryPolicy
+from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.retry import Tries
+from batchor_core.ports.state import Holding, Member
+
+TERMS = Terms(
+    batch_id=4,
+    artifact_id=5,
+    policy=RetryPolicy(),
+    now=datetime(2026, 3, 29, tzinfo=UTC),
+    jitter=0.5,
+    cancelled=False,
+)
+USAGE = TokenUsage(1, 2, 3, 4)
+LINES = [
+    OutputLine("x", outcome, text, "stop", usage, "why", "code", 200, fits_model=fits)
+    for outcome, text, usage, fits in product(LineOutcome, ["Lima", None], [USAGE, None], [True, False])
+]
+
+
+def placed(index: int, line: OutputLine, *, offset: int = 0) -> PlacedLine:
+    return PlacedLine(index, offset, 20, line)
+
+
+def seen(outcome: Settlement) -> tuple[object, ...]:
+    usage = outcome.usage
+    return outcome.results, outcome.retries, outcome.no_longer_retried, outcome.completed, outcome.failed, usage
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_every_line_comes_to_the_same_on_the_short_way(cancelled: bool) -> None:
+    terms = replace(TERMS, cancelled=cancelled)
+    lines = [placed(index, line, offset=index * 20) for index, line in enumerate(LINES)]
+    judged = Settlement()
+    for line in lines:
+        settle_one(judged, line, UNTRIED, terms=terms, sequence=100)
+    settled = settle(reversed(lines), Members(Holding(0, len(lines))), terms=terms, sequence=100)
+    assert seen(settled) == seen(judged)
+
+
+def test_tokens_of_taken_and_of_repeated_answers_are_counted_alike() -> None:
+    answered = OutputLine("x", LineOutcome.ANSWERED, "Lima", usage=USAGE)
+    invalid = OutputLine("x", LineOutcome.INVALID_OUTPUT, "Lima", usage=USAGE)
+    outcome = settle([placed(0, answered), placed(1, invalid)], Members(Holding(0, 2)), terms=TERMS, sequence=0)
+    assert len(outcome.retries) == 1
+    assert outcome.usage == TokenUsage(2, 4, 6, 8)
+
+
+def test_the_first_of_two_answers_in_a_file_counts() -> None:
+    first, second = OutputLine("x", LineOutcome.ANSWERED, "one"), OutputLine("x", LineOutcome.ANSWERED, "two")
+    lines = [placed(0, first, offset=0), placed(0, second, offset=20)]
+    outcome = settle(lines, Members(Holding(0, 1)), terms=TERMS, sequence=0)
+    assert [row.output_text for row in outcome.results] == ["one"]
+    assert outcome.second_answers == 1
+
+
+def test_a_member_is_taken_once() -> None:
+    members = Members(Holding(10, 13, exceptions=[11], retries=[Member(11, 2, 1), Member(90, 0, 1)]))
+    assert [members.take(index) for index in (9, 10, 10, 13, 90, 90)] == [None, UNTRIED, None, None, Tries(0, 1), None]
+    assert list(members) == [12, 11]
+    assert [index in members for index in (10, 11, 12, 90)] == [False, True, True, False]
+
+
+def test_a_holding_lists_its_range_without_the_exceptions_and_its_retries() -> None:
+    holding = Holding(10, 14, exceptions=[11, 13], retries=[Member(3, 1, 0), Member(13, 2, 0)])
+    assert holding.members() == [Member(3, 1, 0), Member(10, 0, 0), Member(12, 0, 0), Member(13, 2, 0)]
+    assert len(holding) == 4
