@@ -7,13 +7,15 @@ from pathlib import Path
 from threading import RLock
 
 from batchor_core.adapters.memory_facts import StateFacts, UndoJournal
-from batchor_core.adapters.memory_stores import (
+from batchor_core.adapters.memory_logs import (
     MemoryArtifactCatalog,
-    MemoryBatchStore,
     MemoryCapacityStore,
     MemoryEventLog,
-    MemoryItemStore,
     MemoryLineageStore,
+)
+from batchor_core.adapters.memory_stores import (
+    MemoryBatchStore,
+    MemoryItemStore,
     MemoryResultStore,
     MemoryRetryStore,
     MemoryRunStore,

@@ -1,51 +1,32 @@
 """The stores inside a transaction of `MemoryStateStore`."""
 
-import difflib
-import json
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice, pairwise
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
-from batchor_core.adapters.memory_facts import RunFacts, StateFacts, UndoJournal, as_request
+from batchor_core.adapters.memory_facts import RunFacts, as_request
+from batchor_core.adapters.memory_store import MemoryStore, stored_object, stored_value
 from batchor_core.domain.batch import BatchRecord
-from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.chunking import Extent, RequestRef, extent_of
-from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
-from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import FailureCount, ItemFailure, ResultRow, StoredResult
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import IngestState, RunRecord
-from batchor_core.errors import DuplicateItemIdError, LeaseLostError, RunExistsError, RunNotFoundError, StorageError
-from batchor_core.json_types import JsonObject, JsonValue
-from batchor_core.ports.state import ArtifactRecord, Holding, ItemRow
+from batchor_core.errors import DuplicateItemIdError, LeaseLostError, RunExistsError, StorageError
+from batchor_core.ports.state import Holding, ItemRow
 
 
-class _MemoryStore:
-    """What the stores have in common: the facts, and the journal of their transaction."""
-
-    def __init__(self, facts: StateFacts, journal: UndoJournal) -> None:
-        self._facts = facts
-        self._journal = journal
-
-    def _run(self, run_id: str) -> RunFacts:
-        if (found := self._facts.runs.get(run_id)) is None:
-            raise RunNotFoundError(run_id, nearest=difflib.get_close_matches(run_id, self._facts.runs))
-        return found
-
-
-class MemoryRunStore(_MemoryStore):
+class MemoryRunStore(MemoryStore):
     """Runs and their counters."""
 
     def add(self, run: RunRecord) -> None:
         if run.run_id in self._facts.runs:
             raise RunExistsError(run.run_id)
-        stored = replace(run, config=_stored_object(run.config), ingest=_stored_ingest(run.ingest))
+        stored = replace(run, config=stored_object(run.config), ingest=_stored_ingest(run.ingest))
         self._journal.update(self._facts.runs, {run.run_id: RunFacts(stored)})
         self._facts.run_order.add([(run.created_at, run.run_id)], self._journal)
 
@@ -73,7 +54,7 @@ class MemoryRunStore(_MemoryStore):
         return [run.run_id for run in sorted(found, key=attrgetter("created_at", "run_id"))[:limit]]
 
 
-class MemoryItemStore(_MemoryStore):
+class MemoryItemStore(MemoryStore):
     """Items, in one list per run."""
 
     def append(self, run_id: str, items: Sequence[ItemRow]) -> int:
@@ -107,20 +88,7 @@ class MemoryItemStore(_MemoryStore):
         return StatusCounts(**counts)
 
 
-class MemoryLineageStore(_MemoryStore):
-    """Where items come from."""
-
-    def append(self, run_id: str, spans: Sequence[LineageSpan]) -> None:
-        self._journal.extend(self._run(run_id).lineage, spans)
-
-    def spans(self, run_id: str, *, first: int, last: int) -> Sequence[LineageSpan]:
-        spans = self._run(run_id).lineage
-        start = bisect_right(spans, first, key=attrgetter("first_index"))
-        end = bisect_left(spans, last, key=attrgetter("first_index"))
-        return spans[max(start - 1, 0) : end]
-
-
-class MemoryBatchStore(_MemoryStore):
+class MemoryBatchStore(MemoryStore):
     """Batches, and the leases on them."""
 
     def add(self, batch: BatchRecord) -> BatchRecord:
@@ -172,7 +140,7 @@ class MemoryBatchStore(_MemoryStore):
         return stored
 
 
-class MemoryRetryStore(_MemoryStore):
+class MemoryRetryStore(MemoryStore):
     """Items that are to be sent again."""
 
     def put(self, run_id: str, retries: Sequence[RetryRow]) -> None:
@@ -215,7 +183,7 @@ class MemoryRetryStore(_MemoryStore):
         return None if first is None else first[0]
 
 
-class MemoryResultStore(_MemoryStore):
+class MemoryResultStore(MemoryStore):
     """Results, by item and by sequence."""
 
     def append(self, run_id: str, results: Sequence[ResultRow]) -> int:
@@ -254,60 +222,6 @@ class MemoryResultStore(_MemoryStore):
         return [FailureCount(name, counts[name]) for name in sorted(counts, key=lambda name: (-counts[name], name))]
 
 
-class MemoryArtifactCatalog(_MemoryStore):
-    """What is known of artifacts."""
-
-    def add(self, artifact: ArtifactRecord) -> ArtifactRecord:
-        facts = self._run(artifact.run_id)
-        stored = replace(artifact, artifact_id=next(self._facts.artifact_ids))
-        self._journal.update(self._facts.artifacts, {stored.artifact_id: stored})
-        self._journal.extend(facts.artifact_ids, [stored.artifact_id])
-        return stored
-
-    def save(self, artifact: ArtifactRecord) -> None:
-        if (old := self._facts.artifacts.get(artifact.artifact_id)) is None:
-            raise StorageError(f"artifact {artifact.name!r} is not stored yet; add it before it is saved")
-        new = replace(
-            old, size_bytes=artifact.size_bytes, lines=artifact.lines, sha256=artifact.sha256, state=artifact.state
-        )
-        self._journal.update(self._facts.artifacts, {new.artifact_id: new})
-
-    def get(self, artifact_ids: Collection[int]) -> Sequence[ArtifactRecord]:
-        known = self._facts.artifacts
-        return [known[artifact_id] for artifact_id in dict.fromkeys(artifact_ids) if artifact_id in known]
-
-    def of_run(self, run_id: str) -> Sequence[ArtifactRecord]:
-        return [self._facts.artifacts[artifact_id] for artifact_id in self._run(run_id).artifact_ids]
-
-
-class MemoryCapacityStore(_MemoryStore):
-    """Enqueued tokens, by scope."""
-
-    def get(self, scope: str) -> CapacityRecord:
-        return self._facts.capacity.get(scope, CapacityRecord(scope))
-
-    def lock(self, scope: str) -> CapacityRecord:
-        return self.get(scope)
-
-    def save(self, capacity: CapacityRecord) -> None:
-        self._journal.update(self._facts.capacity, {capacity.scope: capacity})
-
-
-class MemoryEventLog(_MemoryStore):
-    """Events, in one list per run."""
-
-    def append(self, events: Sequence[RunEvent]) -> None:
-        for event in events:
-            stored = replace(event, data=_stored_object(event.data))
-            row = (next(self._facts.event_sequences), stored)
-            self._journal.extend(self._run(event.run_id).events, [row])
-
-    def read(self, run_id: str, *, after: int, limit: int) -> Sequence[tuple[int, RunEvent]]:
-        events = self._run(run_id).events
-        start = bisect_right(events, after, key=itemgetter(0))
-        return events[start : start + limit]
-
-
 def _error_class(row: ResultRow) -> str:
     return "" if row.failure is None else ItemFailure.from_json(row.failure).error_class
 
@@ -342,15 +256,5 @@ def _require_known(run_id: str, indexes: Iterable[int], facts: RunFacts) -> None
 # What is read back is what JSON gives back, as from any other storage, and not an object that the caller may still change.
 
 
-def _stored_object(value: JsonObject) -> JsonObject:
-    copy: JsonObject = json.loads(json.dumps(dict(value)))
-    return copy
-
-
-def _stored_value(value: JsonValue) -> JsonValue:
-    copy: JsonValue = json.loads(json.dumps(value))
-    return copy
-
-
 def _stored_ingest(ingest: IngestState) -> IngestState:
-    return replace(ingest, source=_stored_object(ingest.source), checkpoint=_stored_value(ingest.checkpoint))
+    return replace(ingest, source=stored_object(ingest.source), checkpoint=stored_value(ingest.checkpoint))
