@@ -151,6 +151,14 @@ def test_a_refused_request_is_told_with_its_code(status: object) -> None:
     assert (line.message, line.code, line.status_code) == ("Unknown model.", "model_not_found", int(str(status)))
 
 
+def test_a_key_in_the_reason_of_a_failure_is_not_kept() -> None:
+    error = {"code": "invalid_api_key", "message": "Incorrect API key provided: sk-proj-abc123canary."}
+    line = decoded({"status_code": 401, "body": {"error": error}})
+    assert line.message is not None
+    assert "canary" not in line.message
+    assert "Incorrect API key provided" in line.message
+
+
 @pytest.mark.parametrize("status", [0, 408, 409, 429, 500, 502, 503, 529])
 @pytest.mark.parametrize("body", [{}, None, "", {"error": {"message": "Overloaded."}}, "{}"], ids=repr)
 def test_a_fault_of_the_provider_uses_no_attempt_up(status: int, body: object) -> None:

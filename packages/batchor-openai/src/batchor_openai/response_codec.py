@@ -10,6 +10,7 @@ import msgspec
 
 from batchor_core.domain.results import LineOutcome, OutputLine
 from batchor_openai.answers import Answer, read_chat, read_response, read_usage
+from batchor_openai.errors import scrub
 from batchor_openai.response_shapes import BODY, LINE, Body, Fault, Line, Response
 from batchor_openai.usual_lines import read_usual
 
@@ -106,7 +107,8 @@ def _failed(custom_id: str | None, outcome: LineOutcome, fault: Fault | None, st
     return OutputLine(
         custom_id,
         outcome,
-        message=_clean(message or f"the provider gave no reason (code {code}, status {status})"),
+        # Some servers repeat the key that they refuse.
+        message=scrub(message or f"the provider gave no reason (code {code}, status {status})", None),
         code=_clean(code),
         status_code=status,
     )

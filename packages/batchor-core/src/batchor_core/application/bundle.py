@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from batchor_core.application.byte_range import pieces
 from batchor_core.application.context import Services
 from batchor_core.application.line_file import replace_lines
 from batchor_core.domain.events import EventType
@@ -19,7 +20,6 @@ from batchor_core.ports.state import ArtifactKind, ArtifactRecord
 
 MANIFEST = "manifest.json"
 RESULTS = "results.jsonl"
-_READ_BYTES = 1 << 20
 _FOLDERS: Mapping[ArtifactKind, str] = {
     ArtifactKind.REQUEST: "requests",
     ArtifactKind.OUTPUT: "outputs",
@@ -112,15 +112,9 @@ def _copy(artifacts: ArtifactStore, record: ArtifactRecord, work: Path) -> Bundl
     folder = work / _FOLDERS[record.kind]
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / record.name.rpartition("/")[2]
-    # Only what is committed: the object of a segment that a crash ended may be longer.
-    ranges = range(0, record.size_bytes, _READ_BYTES)
-    replace_lines(
-        path,
-        (
-            artifacts.read(record.name, offset=offset, length=min(_READ_BYTES, record.size_bytes - offset))
-            for offset in ranges
-        ),
-    )
+    with artifacts.open(record.name) as content:
+        # Only what is committed: the object of a segment that a crash ended may be longer.
+        replace_lines(path, pieces(content, name=record.name, offset=0, length=record.size_bytes))
     copied = _described(work, path)
     if record.sha256 is not None and copied.sha256 != record.sha256:
         raise ArtifactError(

@@ -7,14 +7,12 @@ from operator import attrgetter
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from batchor_core.application.byte_range import pieces
 from batchor_core.application.context import RunContext
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.chunking import ByteRange, RequestRef, byte_ranges
-from batchor_core.errors import ArtifactError
 from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.state import ArtifactRecord, UnitOfWork
-
-_COPY_BYTES = 4 << 20
 
 
 def batch_requests(uow: UnitOfWork, batch: BatchRecord) -> list[RequestRef]:
@@ -38,8 +36,9 @@ def input_file(ctx: RunContext, batch: BatchRecord) -> Generator[BinaryIO]:
     with TemporaryFile(prefix="batchor-") as content:
         for segment_id, neighbours in groupby(ranges, key=attrgetter("segment_id")):
             with ctx.artifacts.open(segments[segment_id].name) as segment:
+                name = segments[segment_id].name
                 for each in neighbours:
-                    _copy(segment, each, content, name=segments[segment_id].name)
+                    content.writelines(pieces(segment, name=name, offset=each.offset, length=each.length))
         content.seek(0)
         yield content
 
@@ -76,17 +75,3 @@ def _whole_segment(
     record = segments[only.segment_id]
     is_whole = record.state == "complete" and only.offset == 0 and only.length == record.size_bytes
     return record if is_whole and artifacts.size(record.name) == record.size_bytes else None
-
-
-def _copy(segment: BinaryIO, wanted: ByteRange, target: BinaryIO, *, name: str) -> None:
-    segment.seek(wanted.offset)
-    left = wanted.length
-    while left:
-        piece = segment.read(min(left, _COPY_BYTES))
-        if not piece:
-            raise ArtifactError(
-                f"artifact {name!r} ends {left} bytes before byte {wanted.end}, up to which it holds requests; "
-                "restore it, or start a new run"
-            )
-        target.write(piece)
-        left -= len(piece)
