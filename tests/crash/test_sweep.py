@@ -18,6 +18,7 @@ from batchor_testkit.fault_profiles import CALM, PROFILES, FaultProfile
 from batchor_testkit.postgres_server import postgres_url  # noqa: F401  a fixture
 
 SOAK_SEEDS = range(12)
+SHORT_STEP = 59
 PAIRS = 6
 SOAK_PAIRS = 300
 CERTAINLY = {"submit.create.after", "submit.record_batch.before", "collect.apply.after", "ingest.commit.before"}
@@ -103,6 +104,25 @@ def test_a_death_beside_any_commit_to_a_database_loses_doubles_and_buys_nothing(
     print_in_table(tally)
     assert tally.notes == []
     assert tally.died_at == {place}
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_a_death_at_any_step_on_a_database_loses_doubles_and_buys_nothing(
+    request: pytest.FixtureRequest,
+    print_in_table: PrintInTable,
+    new_stored_life: Callable[[FaultProfile, int], Life],
+    profile: FaultProfile,
+    is_soak: bool,
+) -> None:
+    database = request.node.callspec.params["new_stored_life"]
+    tally = Tally(f"{profile.name}, {database}")
+    # In memory every hit is tried; here, in a short run, some of each profile: another one first for each.
+    first, step = (1, 1) if is_soak else (1 + 3 * PROFILES.index(profile) % SHORT_STEP, SHORT_STEP)
+    for seed in seeds_of(profile, is_soak=is_soak):
+        tally.merge(sweep(profile, seed, new_life=new_stored_life, first=first, step=step))
+    print_in_table(tally)
+    assert tally.notes == []
+    assert tally.kills > 0
 
 
 @pytest.mark.parametrize(
