@@ -71,6 +71,8 @@ class Worker:
         self._only = sorted(set(run_ids))
         self._on_round = on_round
         self._driven: dict[str, _Driven] = {}
+        self._next_look_s = 0.0
+        """On the monotonic clock: a busy worker need not ask for new runs at each step."""
         self._progress_at: datetime | None = None
         self._storage_trouble: str | None = None
         self._storage_failures = 0
@@ -78,12 +80,18 @@ class Worker:
     def work(self, *, stop: Event, until_idle: bool) -> WorkReport:
         """Drive runs until *stop* is set, or nothing is left to do."""
         while not stop.is_set():
+            was_idle = self._is_idle()
             pause_s = self._round_or_rest(stop)
             self._on_round(self._report())
-            if until_idle and self._storage_trouble is None and all(each.is_idle for each in self._driven.values()):
-                break
+            if until_idle and self._is_idle():
+                if was_idle:  # so this round has looked for new runs, and found none
+                    break
+                pause_s = 0.0
             self._pause(pause_s, stop)
         return self._report()
+
+    def _is_idle(self) -> bool:
+        return self._storage_trouble is None and all(each.is_idle for each in self._driven.values())
 
     def _pause(self, seconds: float, stop: Event) -> None:
         clock = self._services.clock
@@ -105,8 +113,10 @@ class Worker:
         return pause_s
 
     def _round(self, stop: Event) -> float:
-        self._look_for_runs()
         clock = self._services.clock
+        if self._is_idle() or clock.monotonic() >= self._next_look_s:
+            self._look_for_runs()
+            self._next_look_s = clock.monotonic() + _LONGEST_PAUSE_S
         for run_id, driven in self._driven.items():
             if stop.is_set():
                 return 0.0
