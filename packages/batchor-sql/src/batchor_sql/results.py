@@ -1,6 +1,7 @@
 """Results: appended once, read by cursor."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ _PAGE = (
 )
 _BY_INDEX = _PAGE.where(result.c.item_index >= bindparam("bound")).order_by(result.c.item_index)
 _BY_SEQUENCE = _PAGE.where(result.c.sequence > bindparam("bound")).order_by(result.c.sequence)
+# As `_make`, without its check of the number of columns, for it is called for each row of every read.
+_stored = partial(tuple.__new__, StoredResult)
 
 
 class _Failure(msgspec.Struct):
@@ -77,7 +80,7 @@ class SqlResultStore:
 
     def _page(self, page: Select[*tuple[Any, ...]], run_id: str, *, bound: int, limit: int) -> list[StoredResult]:
         values = {"of_run": self._scope.run_key(run_id), "bound": bound, "at_most": limit}
-        return list(map(StoredResult._make, self._scope.rows(page, values)))
+        return list(map(_stored, self._scope.rows(page, values)))
 
 
 def _error_class(failure: str) -> str:
