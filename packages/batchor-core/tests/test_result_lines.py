@@ -1,6 +1,8 @@
 """Lines of results against what the JSON encoder makes of the same fields."""
 
+import inspect
 import json
+import runpy
 from itertools import product
 from typing import Any
 
@@ -67,6 +69,23 @@ def test_a_line_is_what_the_encoder_makes_of_its_fields(structured: bool, sequen
     ]
     expected = [encoded(result, structured=structured, sequenced=sequenced) for result in results]
     assert result_lines(results, structured=structured, sequenced=sequenced) == b"".join(expected)
+
+
+def test_lines_are_the_same_where_python_has_no_encoder_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [stored(output_text=text) for text in ODD_OUTPUTS]
+    expected = result_lines(results, structured=True, sequenced=False)
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    plain_module = runpy.run_path(inspect.getfile(result_lines))
+    assert plain_module["result_lines"](results, structured=True, sequenced=False) == expected
+
+
+def test_metadata_is_told_with_the_lineage_of_each_item() -> None:
+    def with_lineage(metadata: str | None, item_id: str, index: int) -> str | None:
+        return None if metadata is None else f'{metadata[:-1]}, "from": ["{item_id}", {index}]}}'
+
+    results = [stored(), stored(item_id="b", item_index=4, metadata='{"a": 1}')]
+    lines = result_lines(results, structured=False, sequenced=False, with_lineage=with_lineage).splitlines()
+    assert [json.loads(line)["metadata"] for line in lines] == [{}, {"a": 1, "from": ["b", 4]}]
 
 
 def test_no_results_are_no_lines() -> None:

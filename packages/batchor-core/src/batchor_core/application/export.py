@@ -7,7 +7,6 @@ from pathlib import Path
 
 from batchor_core.application.line_file import LineAppender, replace_lines
 from batchor_core.application.read_results import ResultReader
-from batchor_core.application.result_lines import result_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,10 @@ class _Progress:
         self.count = 0
 
     def pieces(self, reader: ResultReader, *, limit: int | None, structured: bool) -> Iterator[bytes]:
-        for page in reader.pages_in_completion_order(after=self.sequence, limit=limit):
-            self.sequence = page[-1].sequence
-            self.count += len(page)
-            yield result_lines(page, structured=structured, sequenced=True)
+        for page in reader.stored_in_completion_order(after=self.sequence, limit=limit):
+            self.sequence = page.results[-1].sequence
+            self.count += len(page.results)
+            yield page.lines(structured=structured, sequenced=True)
 
 
 def _sequence_of(line: bytes | None) -> int:

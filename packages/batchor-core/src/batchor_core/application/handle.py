@@ -19,7 +19,6 @@ from batchor_core.application.export import TerminalResultsExport, export_termin
 from batchor_core.application.output_model import find_model
 from batchor_core.application.prune import PruneReport, prune
 from batchor_core.application.read_results import ResultReader
-from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.job import OutputModel, StoredJob
 from batchor_core.domain.results import TerminalResultsPage, TextItemResult
 from batchor_core.domain.run import (
@@ -269,8 +268,8 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         `verify_bundle` checks it. `RunNotFinishedError` before the end; `ArtifactError` when a file is not what was stored.
         """
         structured = self.is_structured
-        pages = self._reader(typed=False).pages_in_input_order()
-        lines = (result_lines(page, structured=structured, sequenced=False) for page in pages)
+        pages = self._reader(typed=False).stored_in_input_order()
+        lines = (page.lines(structured=structured, sequenced=False) for page in pages)
         return export_bundle(self._services, self._run_id, Path(destination_dir), result_lines=lines)
 
     def prune_artifacts(self, *, include_raw_output_artifacts: bool = False) -> PruneReport:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 
+from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.job import OutputModel
 from batchor_core.domain.lineage import LineageSpan, lineage_of
 from batchor_core.domain.results import StoredResult, StructuredItemResult, TextItemResult
@@ -12,6 +14,9 @@ from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.state import ArtifactRecord, StateStore, UnitOfWork
 
 PAGE_ROWS = 1_000
+
+# Looked up once: `[OutputModel]` takes longer than all that the call does.
+_structured_of_stored = StructuredItemResult[OutputModel].of_stored
 
 
 class ResultReader:
@@ -27,44 +32,40 @@ class ResultReader:
 
     def in_input_order(self) -> Iterator[TextItemResult]:
         """Every result so far, by the item's place in the input."""
-        for page in self._in_input_order():
+        for page in self.stored_in_input_order():
             yield from self._built(page)
 
     def in_completion_order(self) -> Iterator[TextItemResult]:
         """Every result so far, in the order in which they ended."""
-        for page in self._in_completion_order(after=0, limit=None):
+        for page in self.stored_in_completion_order():
             yield from self._built(page)
 
     def pages_in_input_order(self) -> Iterator[Sequence[StoredResult]]:
         """Every result so far, as it is stored, its lineage in its metadata."""
-        return (page.told() for page in self._in_input_order())
+        return (page.told() for page in self.stored_in_input_order())
 
     def pages_in_completion_order(
         self, *, after: int = 0, limit: int | None = None
     ) -> Iterator[Sequence[StoredResult]]:
         """Up to *limit* results so far with a sequence > *after*, as they are stored, their lineage in their metadata."""
-        return (page.told() for page in self._in_completion_order(after=after, limit=limit))
+        return (page.told() for page in self.stored_in_completion_order(after=after, limit=limit))
 
     def by_sequence(self, *, after: int, limit: int) -> Sequence[StoredResult]:
         return self._by_sequence(after=after, limit=limit).told()
 
     def built(self, page: Sequence[StoredResult]) -> list[TextItemResult]:
         """The results of one page as users see them, with access to their raw lines."""
-        return self._built(_Page(page, (), self._store, self._artifacts))
+        return list(self._built(ResultPage(page, (), self._store, self._artifacts)))
 
-    def _built(self, page: "_Page") -> list[TextItemResult]:
-        model = self._model
-        if model is None:
-            return [TextItemResult.of_stored(stored, page) for stored in page.results]
-        return [_structured(stored, page, model) for stored in page.results]
-
-    def _in_input_order(self) -> Iterator["_Page"]:
+    def stored_in_input_order(self) -> Iterator["ResultPage"]:
+        """Every result so far, as it is stored, its lineage beside it."""
         first = 0
         while (page := self._by_index(first=first)).results:
             yield page
             first = page.results[-1].item_index + 1
 
-    def _in_completion_order(self, *, after: int, limit: int | None) -> Iterator["_Page"]:
+    def stored_in_completion_order(self, *, after: int = 0, limit: int | None = None) -> Iterator["ResultPage"]:
+        """Up to *limit* results so far with a sequence > *after*, as they are stored, their lineage beside them."""
         left = limit
         while left is None or left > 0:
             page = self._by_sequence(after=after, limit=PAGE_ROWS if left is None else min(left, PAGE_ROWS))
@@ -74,22 +75,27 @@ class ResultReader:
             after = page.results[-1].sequence
             left = None if left is None else left - len(page.results)
 
-    def _by_index(self, *, first: int) -> "_Page":
+    def _built(self, page: "ResultPage") -> Iterator[TextItemResult]:
+        if (model := self._model) is None:
+            return map(TextItemResult.of_stored, page.results, repeat(page))
+        return map(_structured, page.results, repeat(page), repeat(model))
+
+    def _by_index(self, *, first: int) -> "ResultPage":
         return self._page(lambda uow: uow.results.by_index(self._run_id, first=first, limit=PAGE_ROWS))
 
-    def _by_sequence(self, *, after: int, limit: int) -> "_Page":
+    def _by_sequence(self, *, after: int, limit: int) -> "ResultPage":
         return self._page(lambda uow: uow.results.by_sequence(self._run_id, after=after, limit=limit))
 
-    def _page(self, read: Callable[[UnitOfWork], Sequence[StoredResult]]) -> "_Page":
+    def _page(self, read: Callable[[UnitOfWork], Sequence[StoredResult]]) -> "ResultPage":
         """One page of results and the lineage of their items: all that is read goes through here."""
         with self._store.reading() as uow:
             results = read(uow)
             indexes = [stored.item_index for stored in results]
             spans = uow.lineage.spans(self._run_id, first=min(indexes), last=max(indexes) + 1) if indexes else ()
-        return _Page(results, spans, self._store, self._artifacts)
+        return ResultPage(results, spans, self._store, self._artifacts)
 
 
-class _Page:
+class ResultPage:
     """Some results as they are stored, and what is looked up for those of them of which it is asked."""
 
     def __init__(
@@ -114,6 +120,10 @@ class _Page:
             for item_id, metadata, index, *rest in self.results
         ]
 
+    def lines(self, *, structured: bool, sequenced: bool) -> bytes:
+        """The results as `result_lines`, their lineage in their metadata."""
+        return result_lines(self.results, structured=structured, sequenced=sequenced, with_lineage=self._lineage)
+
     def metadata(self, stored: StoredResult) -> str | None:
         if self._lineage is None:
             return stored.metadata
@@ -136,8 +146,8 @@ class _Page:
         return self._records[artifact_id]
 
 
-def _structured(stored: StoredResult, page: _Page, model: type[OutputModel]) -> TextItemResult:
-    result = StructuredItemResult[OutputModel].of_stored(stored, page)
+def _structured(stored: StoredResult, page: ResultPage, model: type[OutputModel]) -> TextItemResult:
+    result = _structured_of_stored(stored, page)
     result.output = _output(stored, model)
     return result
 

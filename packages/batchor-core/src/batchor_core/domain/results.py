@@ -268,15 +268,15 @@ class TextItemResult(_OfStored):
     def of_stored(cls, stored: StoredResult, source: ResultSource) -> Self:
         """The result as users see it. What many of them never ask for is built when they do: `metadata` and `usage`."""
         self = cls.__new__(cls)
-        failure = stored.failure
-        self.item_id = stored.item_id
-        self.sequence = stored.sequence
-        self.attempt_count = stored.attempt_count
-        self.output_text = stored.output_text
-        self.finish_reason = stored.finish_reason
+        self._remember(stored, source)
+        # fmt: off
+        (
+            self.item_id, _, _, self.sequence, self.attempt_count, _, _, _, _,
+            self.output_text, self.finish_reason, _, _, _, _, failure,
+        ) = stored
+        # fmt: on
         self.status = ended_as(failure)
         self.error = None if failure is None else ItemFailure.from_json(failure)
-        self._remember(stored, source)
         return self
 
     if not TYPE_CHECKING:  # where it would hide misspelt names
