@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from batchor_core.application.members import UNTRIED, Members
-from batchor_core.application.output_lines import PlacedLine
+from batchor_core.application.output_lines import PlacedLine, in_short
 from batchor_core.application.settle import Settlement, Terms, settle, settle_one
 from batchor_core.domain.policies import RetryPolicy
 from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
@@ -30,7 +30,7 @@ LINES = [
 
 
 def placed(index: int, line: OutputLine, *, offset: int = 0) -> PlacedLine:
-    return PlacedLine(index, offset, 20, line)
+    return index, offset, 20, in_short(line)
 
 
 def seen(outcome: Settlement) -> tuple[object, ...]:
@@ -42,11 +42,19 @@ def seen(outcome: Settlement) -> tuple[object, ...]:
 def test_every_line_comes_to_the_same_on_the_short_way(cancelled: bool) -> None:
     terms = replace(TERMS, cancelled=cancelled)
     lines = [placed(index, line, offset=index * 20) for index, line in enumerate(LINES)]
+    assert {type(said) for *_, said in lines} == {tuple, OutputLine}
     judged = Settlement()
-    for line in lines:
-        settle_one(judged, line, UNTRIED, terms=terms, sequence=100)
+    for index, line in enumerate(LINES):
+        settle_one(judged, (index, index * 20, 20, line), UNTRIED, terms=terms, sequence=100)
     settled = settle(reversed(lines), Members(Holding(0, len(lines))), terms=terms, sequence=100)
     assert seen(settled) == seen(judged)
+
+
+def test_a_retried_item_comes_to_the_same_on_the_short_way() -> None:
+    answered, holding = OutputLine("x", LineOutcome.ANSWERED, "Lima", "stop", USAGE), Holding(retries=[Member(7, 1, 1)])
+    short = settle([placed(7, answered)], Members(holding), terms=TERMS, sequence=100)
+    assert seen(short) == seen(settle([(7, 0, 20, answered)], Members(holding), terms=TERMS, sequence=100))
+    assert (short.no_longer_retried, short.results[0].attempt_count) == ([7], 2)
 
 
 def test_tokens_of_taken_and_of_repeated_answers_are_counted_alike() -> None:

@@ -170,7 +170,7 @@ def _lines_of_missing(uow: UnitOfWork, batch: BatchRecord, members: Members) -> 
     """What stands for the items that neither file names: not run, or refused by the line's number."""
     faults = {fault.line: fault for fault in batch.faults if fault.line is not None}
     refused = list(_refused_lines(uow, batch, members, faults)) if faults else []
-    refused_indexes = {line.item_index for line in refused}
+    refused_indexes = {index for index, *_ in refused}
     message = f"the batch ended as {batch.provider_status!r} without an answer to this request"
     missing = [index for index in members if index not in refused_indexes]
     throttled = any(fault.transient for fault in batch.faults)

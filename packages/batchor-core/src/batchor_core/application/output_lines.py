@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from batchor_core.domain.job import OutputModel
-from batchor_core.domain.results import LineOutcome, OutputLine
+from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
 from batchor_core.ports.provider import RequestCodec
 
 MAX_LINE_BYTES = 32 << 20
@@ -20,14 +20,14 @@ MAX_REASON_CHARACTERS = 1_000
 _MAY_BE_ACCEPTED = frozenset({LineOutcome.ANSWERED, LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.EMPTY})
 
 
-@dataclass(slots=True)
-class PlacedLine:
-    """A decoded line of one of the run's items, and the byte range at which it lies. A value: not to be changed."""
+type Answer = tuple[str | None, str | None, int, int, int, int]
+"""A usual answer as its result holds it: text, finish reason, input, output, cached and reasoning tokens."""
 
-    item_index: int
-    offset: int
-    length: int
-    line: OutputLine
+type PlacedLine = tuple[int, int, int, Answer | OutputLine]
+"""A line of one of the run's items: the item's index, byte offset, length, and what it says.
+
+Plain tuples of plain values: unlike objects, the garbage collector looks at them once only.
+"""
 
 
 @dataclass(slots=True)
@@ -56,13 +56,12 @@ class LineReader:
             line = content.readline(MAX_LINE_BYTES)
             if not line:
                 break
-            self._add(window, line)
+            if not line.isspace():
+                self._add(window, line)
             window.end += len(line)
         return None if window.end == start else window
 
     def _add(self, window: Window, raw: bytes) -> None:
-        if raw.isspace():
-            return
         line = self._decode(raw)
         index = self._item_index(line.custom_id)
         if index is None:
@@ -70,13 +69,34 @@ class LineReader:
             return
         if self._check is not None and line.outcome in _MAY_BE_ACCEPTED:
             line = self._check(line)
-        window.lines.append(PlacedLine(index, window.end, len(raw), line))
+        window.lines.append((index, window.end, len(raw), in_short(line)))
 
     def _item_index(self, custom_id: str | None) -> int | None:
         if custom_id is None or not custom_id.startswith(self._prefix):
             return None
         digits = custom_id[len(self._prefix) :]
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
+def in_short(line: OutputLine) -> Answer | OutputLine:
+    """What *line* says, in short where it is an answer that can be taken as it is."""
+    usage = line.usage
+    if line.outcome is not LineOutcome.ANSWERED or not line.fits_model or usage is None:
+        return line
+    return (
+        line.text,
+        line.finish_reason,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens,
+        usage.reasoning_tokens,
+    )
+
+
+def in_full(answer: Answer) -> OutputLine:
+    """What `in_short` has made short."""
+    text, finish_reason, *counts = answer
+    return OutputLine(None, LineOutcome.ANSWERED, text, finish_reason, TokenUsage(*counts))
 
 
 def _checker(model: type[OutputModel]) -> Callable[[OutputLine], OutputLine]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from batchor_core.application.members import UNTRIED, Members
-from batchor_core.application.output_lines import PlacedLine
+from batchor_core.application.output_lines import PlacedLine, in_full
 from batchor_core.domain.item import ItemEvent, ItemStatus
 from batchor_core.domain.policies import RetryPolicy
 from batchor_core.domain.results import ErrorClass, ItemFailure, LineOutcome, OutputLine, ResultRow, TokenUsage
@@ -15,7 +15,7 @@ from batchor_core.domain.run import RunRecord
 
 _NO_USAGE = TokenUsage()
 _COUNTS = [each.name for each in fields(TokenUsage)]
-_BY_INDEX = attrgetter("item_index")
+_BY_INDEX = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,18 @@ def settle(lines: Iterable[PlacedLine], members: Members, *, terms: Terms, seque
     """
     outcome = Settlement()
     for placed in sorted(lines, key=_BY_INDEX):
-        before = members.take(placed.item_index)
-        if before is UNTRIED and placed.line.outcome is LineOutcome.ANSWERED and placed.line.fits_model:
+        index, offset, length, line = placed
+        before = members.take(index)
+        if before is None:
+            outcome.second_answers += 1
+        elif before is UNTRIED and type(line) is tuple:
             # Nearly all lines: what `settle_one` would do with them, without a look at policies.
             outcome.completed += 1
-            _append(outcome, placed, terms, attempt_count=1, failure=None, sequence=sequence)
-        elif before is not None:
-            settle_one(outcome, placed, before, terms=terms, sequence=sequence)
+            ended_as = sequence + len(outcome.results) + 1
+            row = (index, ended_as, 1, terms.batch_id, terms.artifact_id, offset, length, *line, None)
+            outcome.results.append(ResultRow._make(row))
         else:
-            outcome.second_answers += 1
+            settle_one(outcome, placed, before, terms=terms, sequence=sequence)
     return outcome
 
 
@@ -81,7 +84,7 @@ def without_lines(
 ) -> list[PlacedLine]:
     """Lines that stand for items that no file names."""
     line = OutputLine(custom_id=None, outcome=outcome, message=message, code=code)
-    return [PlacedLine(index, 0, 0, line) for index in indexes]
+    return [(index, 0, 0, line) for index in indexes]
 
 
 def settled(run: RunRecord, outcome: Settlement) -> RunRecord:
@@ -101,7 +104,8 @@ def settled(run: RunRecord, outcome: Settlement) -> RunRecord:
 
 def settle_one(outcome: Settlement, placed: PlacedLine, before: Tries, *, terms: Terms, sequence: int) -> None:
     """Judge one line of an item on which *before* was spent."""
-    line = placed.line
+    index, offset, length, given = placed
+    line = given if isinstance(given, OutputLine) else in_full(given)
     tries = before.after(line.outcome)
     match judge(line.outcome, tries, terms.policy):
         case Verdict.ACCEPT if line.fits_model:
@@ -109,37 +113,24 @@ def settle_one(outcome: Settlement, placed: PlacedLine, before: Tries, *, terms:
             outcome.completed += 1
         case Verdict.RETRY if not terms.cancelled:
             outcome.retried_usage = outcome.retried_usage.plus(line.usage or _NO_USAGE)
-            outcome.retries.append(_retry(placed, tries, terms))
+            outcome.retries.append(_retry(index, line, tries, terms))
             return
         case Verdict.RETRY:
             failure = _cancelled(line).to_json()
         case _:
             failure = _failure(line).to_json()
     if before != UNTRIED:
-        outcome.no_longer_retried.append(placed.item_index)
-    _append(outcome, placed, terms, attempt_count=tries.attempts_used, failure=failure, sequence=sequence)
-
-
-def _append(
-    outcome: Settlement,
-    placed: PlacedLine,
-    terms: Terms,
-    *,
-    attempt_count: int,
-    failure: str | None,
-    sequence: int,
-) -> None:
-    line, results = placed.line, outcome.results
+        outcome.no_longer_retried.append(index)
     usage = line.usage or _NO_USAGE
-    results.append(
+    outcome.results.append(
         ResultRow(
-            placed.item_index,
-            sequence + len(results) + 1,
-            attempt_count,
+            index,
+            sequence + len(outcome.results) + 1,
+            tries.attempts_used,
             terms.batch_id,
             terms.artifact_id,
-            placed.offset,
-            placed.length,
+            offset,
+            length,
             line.text,
             line.finish_reason,
             usage.input_tokens,
@@ -151,13 +142,12 @@ def _append(
     )
 
 
-def _retry(placed: PlacedLine, tries: Tries, terms: Terms) -> RetryRow:
-    line = placed.line
+def _retry(index: int, line: OutputLine, tries: Tries, terms: Terms) -> RetryRow:
     if line.outcome is LineOutcome.THROTTLED:
         # The whole scope waits for the provider's queue; these items need no wait of their own.
-        return RetryRow(placed.item_index, tries.attempts_used, tries.deferrals, terms.now, line.outcome.value)
+        return RetryRow(index, tries.attempts_used, tries.deferrals, terms.now, line.outcome.value)
     not_before = retry_at(terms.now, tries, terms.policy, jitter=terms.jitter, retry_after_s=line.retry_after_s)
-    return RetryRow(placed.item_index, tries.attempts_used, tries.deferrals, not_before, line.outcome.value)
+    return RetryRow(index, tries.attempts_used, tries.deferrals, not_before, line.outcome.value)
 
 
 def _failure(line: OutputLine) -> ItemFailure:
