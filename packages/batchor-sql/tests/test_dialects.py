@@ -7,7 +7,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from batchor_core.errors import ConfigurationError
 from batchor_sql import schema
 from batchor_sql.dialects import traits_of
-from batchor_sql.statements import copy_statement, row_statements
+from batchor_sql.statements import ROWS_AT_ONCE, copy_statement, row_statements
 
 
 def test_sqlite_takes_question_marks() -> None:
@@ -18,6 +18,14 @@ def test_postgresql_takes_positional_formats() -> None:
     texts = row_statements(PGDialect_psycopg())  # type: ignore[no-untyped-call]
     assert texts.add_items.count("%s") == len(schema.item.c)
     assert texts.add_results.endswith("ON CONFLICT (run_key, item_index) DO NOTHING")
+
+
+def test_an_insert_of_many_rows_has_the_places_of_each_and_fits_the_oldest_sqlite() -> None:
+    texts = row_statements(SQLiteDialect_pysqlite())
+    places = texts.add_many_results.count("?")
+    assert places == texts.add_results.count("?") * ROWS_AT_ONCE < 999
+    assert texts.add_many_results.replace("?, ", "").count("(?)") == ROWS_AT_ONCE
+    assert texts.add_many_results.endswith("?) ON CONFLICT (run_key, item_index) DO NOTHING")
 
 
 def test_a_copy_names_every_column_and_its_type() -> None:

@@ -21,6 +21,8 @@ REQUEST_COLUMNS = (item.c.item_index, item.c.segment_id, item.c.request_offset, 
 _ROW_COLUMNS = (item.c.item_index, ITEM_ID, item.c.metadata, *REQUEST_COLUMNS[1:])
 """The columns of an `ItemRow`, in its order."""
 
+_NO_LONG_ID = (None,)
+
 _RECOUNTED_AT_ONCE = 500_000
 """Items; so that no statement takes longer than a server may be silent."""
 
@@ -37,8 +39,14 @@ class SqlItemStore:
             return 0
         self._require_ascending(run_id, items)
         # In the order of the table's columns; see `id_key` for the last.
-        key = self._scope.run_key(run_id)
-        rows = [(key, *row, None) if len(row.item_id) <= MAX_PLAIN_LENGTH else _with_long_id(key, row) for row in items]
+        head = (self._scope.run_key(run_id),)
+        # Sums of tuples are made in half of the time of a display with a star.
+        rows = [
+            head + row + _NO_LONG_ID
+            if len(row.item_id) <= MAX_PLAIN_LENGTH
+            else head + row._replace(item_id=id_key(row.item_id)) + (row.item_id,)
+            for row in items
+        ]
         stored = self._scope.bulk.add_items(self._connection, rows)
         if stored < len(rows):
             # Only ids can clash here. Of *items*, the first with an id owns it, whether or not it was stored.
@@ -173,10 +181,6 @@ class SqlItemStore:
 def _total(column: ColumnElement[int]) -> ColumnElement[int]:
     # PostgreSQL adds up integers to a decimal.
     return cast(func.coalesce(func.sum(column), 0), BigInteger)
-
-
-def _with_long_id(run_key: int, row: ItemRow) -> tuple[int | str | None, ...]:
-    return (run_key, *row._replace(item_id=id_key(row.item_id)), row.item_id)
 
 
 def _duplicate(run_id: str, row: ItemRow) -> DuplicateItemIdError:

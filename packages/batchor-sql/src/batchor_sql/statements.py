@@ -14,15 +14,22 @@ from batchor_sql.schema import item, result, retry
 
 _KEY = ("run_key", "item_index")
 
+ROWS_AT_ONCE = 50
+"""Of the widest table, that many stay below the 999 variables that the oldest SQLite takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowStatements:
-    """Texts that take one row each; each says the order of its tuples."""
+    """Texts that take one row each, but for the two of many; each says the order of its tuples."""
 
     add_items: str
     """The columns of `item`. Rows that clash are left out, so that the transaction lives on and can tell which."""
+    add_many_items: str
+    """The same for `ROWS_AT_ONCE` rows, one behind the other."""
     add_results: str
     """The columns of `result`. An item that has a result keeps it; a sequence used twice is an error."""
+    add_many_results: str
+    """The same for `ROWS_AT_ONCE` rows, one behind the other."""
     put_retries: str
     """The columns of `retry`."""
     bind_retries: str
@@ -59,9 +66,13 @@ def row_statements(dialect: Dialect) -> RowStatements:
     replaced = {column.name: new.excluded[column.name] for column in retry.c if column.name not in _KEY}
     this_retry = (retry.c.run_key == bindparam("of_run"), retry.c.item_index == bindparam("of_item"))
     bind = update(retry).values(batch_id=bindparam("to_batch")).where(*this_retry, retry.c.batch_id.is_(None))
+    add_items = _text(traits.insert(item).on_conflict_do_nothing(), traits)
+    add_results = _text(traits.insert(result).on_conflict_do_nothing(index_elements=_KEY), traits)
     return RowStatements(
-        add_items=_text(traits.insert(item).on_conflict_do_nothing(), traits),
-        add_results=_text(traits.insert(result).on_conflict_do_nothing(index_elements=_KEY), traits),
+        add_items=add_items,
+        add_many_items=_of_many(add_items),
+        add_results=add_results,
+        add_many_results=_of_many(add_results),
         put_retries=_text(new.on_conflict_do_update(index_elements=_KEY, set_=replaced), traits),
         bind_retries=_text(bind, traits),
         drop_retries=_text(delete(retry).where(*this_retry), traits),
@@ -90,6 +101,14 @@ def array_statements() -> ArrayStatements:
         ),
         drop_retries="DELETE FROM retry WHERE run_key = %s AND item_index = ANY(%s::bigint[])",
     )
+
+
+def _of_many(insert: str) -> str:
+    """*insert*, which takes one row, for `ROWS_AT_ONCE` rows."""
+    # Put together as text: to have SQLAlchemy compile a thousand places takes as long as to open the database.
+    head, _, rest = insert.partition(" VALUES ")
+    places, _, tail = rest.partition(" ON CONFLICT")
+    return "{} VALUES {} ON CONFLICT{}".format(head, ", ".join([places] * ROWS_AT_ONCE), tail)
 
 
 def _is_number(column_type: object) -> bool:

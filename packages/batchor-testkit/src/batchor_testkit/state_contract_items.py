@@ -169,6 +169,13 @@ class ItemStoreContract(StateContract):
         with store.reading() as unit:
             assert list(unit.items.statuses(RUN_ID, first=0, limit=9)) == []
 
+    def test_an_id_is_unique_among_many(self, store: StateStore) -> None:
+        start_run(store)
+        items = [*example_items(0, 110, segment_id=None), example_item(110, segment_id=None, item_id="item-7")]
+        with pytest.raises(DuplicateItemIdError, match="item-7") as caught, store.transaction() as unit:
+            unit.items.append(RUN_ID, items)
+        assert caught.value.item_id == "item-7"
+
     def test_an_id_is_unique_across_slices(self, store: StateStore) -> None:
         start_run(store, items=5)
         with pytest.raises(DuplicateItemIdError, match="item-3") as caught, store.transaction() as unit:

@@ -96,6 +96,15 @@ class ResultStoreContract(StateContract):
         assert _by_index(store)[0].row == example_result(0, sequence=1)
         assert _failures(store) == []
 
+    def test_of_many_results_at_once_those_that_are_known_are_left_out(self, store: StateStore) -> None:
+        start_run(store, items=120)
+        _append(store, example_result(7, sequence=1), example_result(110, sequence=2))
+        rows = in_sequence([example_failure(index, sequence=0) for index in range(120)], after=2)
+        assert _append(store, *rows) == 118
+        stored = _by_index(store, limit=200)
+        completed = [each.row.item_index for each in stored if each.row.status.value == "completed"]
+        assert completed == [7, 110]
+
     def test_of_a_slice_with_some_known_results_the_others_are_stored(self, store: StateStore) -> None:
         start_run(store, items=5)
         _append(store, example_result(1, sequence=1), example_result(3, sequence=2))
