@@ -125,6 +125,23 @@ def test_a_death_at_any_step_on_a_database_loses_doubles_and_buys_nothing(
     assert tally.kills > 0
 
 
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_a_second_death_on_a_database_loses_doubles_and_buys_nothing(
+    request: pytest.FixtureRequest,
+    print_in_table: PrintInTable,
+    new_stored_life: Callable[[FaultProfile, int], Life],
+    profile: FaultProfile,
+    is_soak: bool,
+) -> None:
+    database = request.node.callspec.params["new_stored_life"]
+    tally = Tally(f"{profile.name}, {database}")
+    for seed in seeds_of(profile, is_soak=is_soak):
+        tally.merge(sweep_pairs(profile, seed, number=SOAK_PAIRS if is_soak else 2, new_life=new_stored_life))
+    print_in_table(tally)
+    assert tally.notes == []
+    assert tally.kills > tally.lives
+
+
 @pytest.mark.parametrize(
     "profile", [profile for profile in PROFILES if profile is not CALM], ids=lambda each: each.name
 )
