@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from batchor_core import ArtifactPolicy
 from batchor_core.application.bundle import verify_bundle
 from batchor_core.domain.job import BatchJob
 from batchor_core.errors import ArtifactError, NotExportedError, RunNotFinishedError
+from batchor_core.ports.state import ArtifactKind, ArtifactRecord
 
 type MakeJob = Callable[..., BatchJob[Any, None]]
 
@@ -98,12 +100,51 @@ def test_a_damaged_bundle_is_found_out(world: Any, job: MakeJob, tmp_path: Path,
     assert ("extra.txt" if damage == "added" else "results.jsonl") in fault
 
 
-def test_a_manifest_cannot_lead_out_of_its_bundle(world: Any, job: MakeJob, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "a\0b", "a" * 5_000, "\ud800", 7, None])
+def test_a_manifest_cannot_lead_out_of_its_bundle(world: Any, job: MakeJob, tmp_path: Path, path: object) -> None:
     bundle = world.new_process().run_and_wait(job(3), run_id="kept").export_artifacts(tmp_path).path
+    change_first_path(bundle, path)
+    assert any("is not the path of a file in a bundle" in fault for fault in verify_bundle(bundle))
+
+
+def test_a_link_cannot_lead_out_of_its_bundle(world: Any, job: MakeJob, tmp_path: Path) -> None:
+    bundle = world.new_process().run_and_wait(job(3), run_id="kept").export_artifacts(tmp_path).path
+    (bundle / "outside").symlink_to(tmp_path)
+    change_first_path(bundle, "outside/secret")
+    assert any("leads out of the bundle" in fault for fault in verify_bundle(bundle))
+
+
+def test_a_manifest_of_another_shape_is_refused(world: Any, job: MakeJob, tmp_path: Path) -> None:
+    bundle = world.new_process().run_and_wait(job(3), run_id="kept").export_artifacts(tmp_path).path
+    change_first_path(bundle, ["results.jsonl"])
+    with pytest.raises(ArtifactError, match="no readable manifest"):
+        verify_bundle(bundle)
+
+
+def change_first_path(bundle: Path, path: object) -> None:
     manifest = json.loads((bundle / "manifest.json").read_bytes())
-    manifest["files"][0]["path"] = "../outside"
+    manifest["files"][0]["path"] = path
     (bundle / "manifest.json").write_text(json.dumps(manifest))
-    assert any("leads out" in fault for fault in verify_bundle(bundle))
+
+
+def test_the_folders_of_an_export_are_for_their_owner_alone(world: Any, job: MakeJob, tmp_path: Path) -> None:
+    run = world.new_process().run_and_wait(job(3), run_id="kept")
+    former = os.umask(0)
+    try:
+        bundle = run.export_artifacts(tmp_path / "all" / "bundles").path
+    finally:
+        os.umask(former)
+    folders = [tmp_path / "all", tmp_path / "all" / "bundles", bundle, bundle / "requests"]
+    assert {oct(folder.stat().st_mode & 0o777) for folder in folders} == {"0o700"}
+
+
+def test_a_name_of_a_damaged_database_becomes_no_path(world: Any, job: MakeJob, tmp_path: Path) -> None:
+    run = world.new_process().run_and_wait(job(3), run_id="kept")
+    with world.store.transaction() as uow:
+        uow.artifacts.add(ArtifactRecord(0, "kept", ArtifactKind.OUTPUT, "kept/a\0b", state="complete"))
+    with pytest.raises(ArtifactError, match="is not an artifact name"):
+        run.export_artifacts(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bundle_is_replaced_by_the_next_export(world: Any, job: MakeJob, tmp_path: Path) -> None:

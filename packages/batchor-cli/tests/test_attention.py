@@ -17,9 +17,11 @@ from batchor_core.domain.job import StoredJob
 from batchor_core.domain.lease import Lease
 from batchor_core.domain.results import FailureCount
 from batchor_core.domain.run import IngestState, RunRecord
+from batchor_core.ports.state import ArtifactKind, ArtifactRecord
 
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
 LIMITS = OpenAIEnqueueLimitConfig(enqueued_token_limit=1_000, quota_scope="shared")
+PRUNED = ArtifactRecord(0, "r", ArtifactKind.REQUEST, "0123abcd/requests-0", state="pruned")
 READ = IngestState(source={}, complete=True)
 
 
@@ -56,6 +58,7 @@ def needs(
     batches: tuple[BatchRecord, ...] = (),
     capacity: CapacityRecord | None = None,
     failures: tuple[FailureCount, ...] = (),
+    artifacts: tuple[ArtifactRecord, ...] = (),
     place: Place | None = None,
 ) -> list[Need]:
     store = MemoryStateStore()
@@ -63,6 +66,8 @@ def needs(
         uow.runs.add(run)
         for each in batches:
             uow.batches.add(each)
+        for artifact in artifacts:
+            uow.artifacts.add(artifact)
         if capacity is not None:
             uow.capacity.lock(capacity.scope)
             uow.capacity.save(capacity)
@@ -124,3 +129,9 @@ def test_failures_of_a_cancelled_run_cannot_begin_again() -> None:
     cancelled = stored_run(control_state=RunControlState.CANCEL_REQUESTED)
     (need,) = needs(cancelled, failures=(FailureCount("run_cancelled", 3),))
     assert need.command is None
+
+
+def test_failures_whose_requests_were_pruned_cannot_begin_again() -> None:
+    (need,) = needs(stored_run(), failures=(FailureCount("refused", 3),), artifacts=(PRUNED,))
+    assert need.command is None
+    assert "pruned" in need.message

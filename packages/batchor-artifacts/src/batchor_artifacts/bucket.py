@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from batchor_artifacts.bucket_faults import told_as_artifact_error
 from batchor_artifacts.parts import StoredKey
 from batchor_core.errors import ArtifactError, ConfigurationError, MissingPackageError
+from batchor_core.private_folder import make_private_folder
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -124,7 +125,7 @@ def _opened(url: str, parts: SplitResult, patience: Patience) -> "ObjectStore":
             return MemoryStore()
         if parts.scheme == "file":
             folder = Path(unquote(parts.path))
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(folder)
             return LocalStore(folder)
         return from_url(
             url,

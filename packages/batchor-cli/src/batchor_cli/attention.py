@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from batchor import ErrorClass, RunControlState, RunSnapshot
 from batchor_cli.options import Place, typed_command
 from batchor_cli.target import stored_terms
+from batchor_core.application.control import requests_pruned
 from batchor_core.domain.batch import BatchRecord, BatchState
 from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.job import ProviderConfig, StoredJob
@@ -34,13 +35,14 @@ def what_needs_a_hand(store: StateStore, snapshot: RunSnapshot, *, place: Place,
     with store.reading() as uow:
         run = uow.runs.get(run_id)
         open_batches = uow.batches.open_batches(run_id)
+        pruned = bool(snapshot.failures) and requests_pruned(uow, run_id)
         terms = stored_terms(StoredJob.from_json(run.config))
         capacity = None if terms is None else uow.capacity.get(terms.quota_scope)
     needs = [*_of_control(run, place, now)]
     if terms is not None and capacity is not None and not run.is_finished:
         needs += _of_batches(run, open_batches, terms, place=place, now=now)
         needs += _of_capacity(run, capacity, terms, now=now)
-    return [*needs, *_of_failures(snapshot, place)]
+    return [*needs, *_of_failures(snapshot, place, requests_gone=pruned)]
 
 
 def _of_control(run: RunRecord, place: Place, now: datetime) -> Iterator[Need]:
@@ -83,12 +85,14 @@ def _of_capacity(run: RunRecord, capacity: CapacityRecord, terms: ProviderConfig
         yield Need("queue_full", f"the budget of enqueued tokens is used: {taken}; it goes on as batches end")
 
 
-def _of_failures(snapshot: RunSnapshot, place: Place) -> Iterator[Need]:
+def _of_failures(snapshot: RunSnapshot, place: Place, *, requests_gone: bool) -> Iterator[Need]:
     summary = snapshot.summary
     for failure in snapshot.failures:
         what = f"{failure.items:,} items failed as {failure.error_class}"
         if summary.control_state is RunControlState.CANCEL_REQUESTED:
             yield Need("items_failed", f"{what}; the run was cancelled: a new one is needed for them")
+        elif requests_gone:
+            yield Need("items_failed", f"{what}, and the requests were pruned: a new run is needed for them")
         elif failure.error_class in _NEVER_SENT:
             yield Need(
                 "items_failed", f"{what} and could not be sent: correct these rows, and start a new run with them"

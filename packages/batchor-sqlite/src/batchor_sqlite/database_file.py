@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from batchor_core.errors import StorageError, StorageVersionError
+from batchor_core.private_folder import make_private_folder
 from batchor_sql.migrations import newest
 from batchor_sql.storage_errors import storage_error
 
@@ -29,7 +30,7 @@ def create_file(path: Path) -> None:
     SQLite gives -wal and -shm the mode of the file, but would make the file itself readable for all.
     """
     try:
-        _create_folder(path.parent)
+        make_private_folder(path.parent)
         # With O_EXCL a link is never followed, and of two processes one creates.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600))
@@ -55,13 +56,6 @@ def check_file(path: Path, *, lock_timeout_s: float) -> None:
             _check_content(connection, path)
     except sqlite3.Error as error:
         raise storage_error(error, place=str(path)) from error
-
-
-def _create_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _create_folder(folder.parent)  # one by one: mkdir's parents would get the mode of the umask
-    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _is_empty(path: Path) -> bool:

@@ -11,12 +11,14 @@ from typing import Any
 from batchor_core.application.byte_range import pieces
 from batchor_core.application.context import Services
 from batchor_core.application.line_file import replace_lines
+from batchor_core.domain.artifact_name import check_artifact_name, is_artifact_name
 from batchor_core.domain.events import EventType
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import ArtifactError, RunNotFinishedError
 from batchor_core.failpoints import around
 from batchor_core.ports.artifacts import ArtifactStore
 from batchor_core.ports.state import ArtifactKind, ArtifactRecord
+from batchor_core.private_folder import make_private_folder
 
 MANIFEST = "manifest.json"
 RESULTS = "results.jsonl"
@@ -52,7 +54,7 @@ def export_bundle(
     target = destination / run_id
     work = destination / f".{run_id}.{services.rng.getrandbits(64):016x}.tmp"
     try:
-        destination.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(destination)
         work.mkdir(mode=0o700)
         files = [_results_file(work, result_lines)]
         files += [_copy(services.artifacts, record, work) for record in artifacts if record.state == "complete"]
@@ -83,15 +85,17 @@ def verify_bundle(bundle: Path) -> list[str]:
     try:
         manifest: dict[str, Any] = json.loads((bundle / MANIFEST).read_bytes())
         files = [BundleFile(**file) for file in manifest["files"]]
+        listed = {MANIFEST, *(file.path for file in files)}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"{bundle} has no readable {MANIFEST} ({error}); export the run again") from error
     faults = [fault for file in files if (fault := _fault_of(bundle, file)) is not None]
-    listed = {MANIFEST, *(file.path for file in files)}
     found = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if not path.is_dir()}
     return [*faults, *(f"{extra}: is not in the manifest" for extra in sorted(found - listed))]
 
 
 def _fault_of(bundle: Path, file: BundleFile) -> str | None:
+    if not is_artifact_name(file.path):
+        return f"{file.path!r}: is not the path of a file in a bundle"
     path = bundle / file.path
     if path.is_symlink() or not path.resolve().is_relative_to(bundle.resolve()):
         return f"{file.path}: leads out of the bundle"
@@ -111,7 +115,7 @@ def _results_file(work: Path, lines: Iterator[bytes]) -> BundleFile:
 def _copy(artifacts: ArtifactStore, record: ArtifactRecord, work: Path) -> BundleFile:
     folder = work / _FOLDERS[record.kind]
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / record.name.rpartition("/")[2]
+    path = folder / check_artifact_name(record.name).rpartition("/")[2]
     with artifacts.open(record.name) as content:
         # Only what is committed: the object of a segment that a crash ended may be longer.
         replace_lines(path, pieces(content, name=record.name, offset=0, length=record.size_bytes))

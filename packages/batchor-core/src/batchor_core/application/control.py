@@ -72,11 +72,16 @@ def _reopen_slice(services: Services, run_id: str, *, error_class: str | None) -
     return len(withdrawn)
 
 
+def requests_pruned(uow: UnitOfWork, run_id: str) -> bool:
+    """Whether requests of the run are gone, so that what failed can never be sent again."""
+    records = uow.artifacts.of_run(run_id)
+    return any(record.kind is ArtifactKind.REQUEST and record.state == "pruned" for record in records)
+
+
 def _require_requests(uow: UnitOfWork, run_id: str) -> None:
     """Refuse what could never be sent, before the run is opened for it."""
-    for record in uow.artifacts.of_run(run_id):
-        if record.kind is ArtifactKind.REQUEST and record.state == "pruned":
-            raise StateError(
-                f"the requests of run {run_id!r} were pruned, so its failed items cannot be sent again; "
-                "nothing was changed; start a new run with their rows"
-            )
+    if requests_pruned(uow, run_id):
+        raise StateError(
+            f"the requests of run {run_id!r} were pruned, so its failed items cannot be sent again; "
+            "nothing was changed; start a new run with their rows"
+        )
