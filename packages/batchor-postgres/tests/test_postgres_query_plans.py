@@ -82,10 +82,10 @@ HOT: dict[str, tuple[Step, str]] = {
     "rebind": (lambda unit, batch: unit.retries.rebind(from_batch=batch, to_batch=batch), "retry_bound on retry"),
     "drop": (lambda unit, _: unit.retries.drop(RUN_ID, [2]), "on retry"),
     "next_due": (lambda unit, _: unit.retries.next_due(RUN_ID), "retry_waiting on retry"),
-    "by_index": (lambda unit, _: unit.results.by_index(RUN_ID, first=0, limit=100), "result_pkey on result"),
+    "by_index": (lambda unit, _: unit.results.by_index(RUN_ID, first=0, limit=100), "result_by_item on result"),
     "by_sequence": (
         lambda unit, _: unit.results.by_sequence(RUN_ID, after=0, limit=100),
-        "result_by_sequence on result",
+        "result_pkey on result",
     ),
     "failures": (lambda unit, _: unit.results.failures(RUN_ID), "result_failed on result"),
     "artifacts": (lambda unit, _: unit.artifacts.of_run(RUN_ID), "artifact_of_run on artifact"),

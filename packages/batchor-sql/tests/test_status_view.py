@@ -71,7 +71,7 @@ def _store(connection: Connection, index: int, case: Case) -> None:
     item = _defaults(schema.item) | key | {"id_key": f"item-{index}", "segment_id": 1 if case.has_request else None}
     connection.execute(insert(schema.item).values(item))
     if case.result is not None:
-        result = _defaults(schema.result) | key | {"sequence": index, "failure": _FAILURES[case.result]}
+        result = _defaults(schema.result) | key | {"result_key": index, "failure": _FAILURES[case.result]}
         connection.execute(insert(schema.result).values(result))
     if case.range_state is not None:
         _store_batch(connection, case.range_state, first=index, last=index + 1)

@@ -8,19 +8,18 @@ import msgspec
 from sqlalchemy import Select, bindparam, delete, func, select
 
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
-from batchor_sql.schema import ITEM_ID, item, result
+from batchor_sql.schema import ITEM_ID, SEQUENCE, item, result, result_key
 from batchor_sql.scope import Scope, in_slices
 
-_OF_ROW = [result.c[name] for name in ResultRow._fields]
+_OF_ROW = [SEQUENCE if name == "sequence" else result.c[name] for name in ResultRow._fields]
 _WITH_ITEM = result.join(item, (item.c.run_key == result.c.run_key) & (item.c.item_index == result.c.item_index))
-_PAGE = (
-    select(ITEM_ID, item.c.metadata, *_OF_ROW)
-    .select_from(_WITH_ITEM)
-    .where(result.c.run_key == bindparam("of_run"))
-    .limit(bindparam("at_most"))
+_PAGE = select(ITEM_ID, item.c.metadata, *_OF_ROW).select_from(_WITH_ITEM).limit(bindparam("at_most"))
+_BY_INDEX = _PAGE.where(result.c.run_key == bindparam("of_run"), result.c.item_index >= bindparam("first")).order_by(
+    result.c.item_index
 )
-_BY_INDEX = _PAGE.where(result.c.item_index >= bindparam("bound")).order_by(result.c.item_index)
-_BY_SEQUENCE = _PAGE.where(result.c.sequence > bindparam("bound")).order_by(result.c.sequence)
+_BY_SEQUENCE = _PAGE.where(
+    result.c.result_key > bindparam("after"), result.c.result_key < bindparam("next_run")
+).order_by(result.c.result_key)
 # As `_make`, without its check of the number of columns, for it is called for each row of every read.
 _stored = partial(tuple.__new__, StoredResult)
 
@@ -45,9 +44,15 @@ class SqlResultStore:
     def append(self, run_id: str, results: Sequence[ResultRow]) -> int:
         if not results:
             return 0
-        head = (self._scope.run_key(run_id),)
+        run_key = self._scope.run_key(run_id)
+        before = result_key(run_key, 0)
         # Sums of tuples are made in half of the time of a display with a star.
-        rows = [head + row + (_NO_CLASS if row.failure is None else (_error_class(row.failure),)) for row in results]
+        rows = [
+            (before + row.sequence, run_key, row.item_index)
+            + row[2:]
+            + (_NO_CLASS if row.failure is None else (_error_class(row.failure),))
+            for row in results
+        ]
         return self._scope.bulk.add_results(self._connection, rows)
 
     def withdraw(self, run_id: str, *, error_class: str | None, limit: int) -> Sequence[ResultRow]:
@@ -66,10 +71,12 @@ class SqlResultStore:
         return sorted(found)
 
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
-        return self._page(_BY_INDEX, run_id, bound=first, limit=limit)
+        return self._page(_BY_INDEX, {"of_run": self._scope.run_key(run_id), "first": first, "at_most": limit})
 
     def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredResult]:
-        return self._page(_BY_SEQUENCE, run_id, bound=after, limit=limit)
+        run_key = self._scope.run_key(run_id)
+        bounds = {"after": result_key(run_key, after), "next_run": result_key(run_key + 1, 0)}
+        return self._page(_BY_SEQUENCE, {**bounds, "at_most": limit})
 
     def failures(self, run_id: str) -> Sequence[FailureCount]:
         rows = (
@@ -80,8 +87,7 @@ class SqlResultStore:
         counts = [FailureCount._make(row) for row in self._connection.execute(rows)]
         return sorted(counts, key=lambda count: (-count.items, count.error_class))
 
-    def _page(self, page: Select[*tuple[Any, ...]], run_id: str, *, bound: int, limit: int) -> list[StoredResult]:
-        values = {"of_run": self._scope.run_key(run_id), "bound": bound, "at_most": limit}
+    def _page(self, page: Select[*tuple[Any, ...]], values: dict[str, int]) -> list[StoredResult]:
         return list(map(_stored, self._scope.rows(page, values)))
 
 

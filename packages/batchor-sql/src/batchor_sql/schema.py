@@ -182,10 +182,11 @@ retry = Table(
 result = Table(
     "result",
     metadata,
-    # The key, then a `ResultRow` in its order. SQLite's check takes a table for damaged whose key does not come first.
-    Column("run_key", BigInteger, primary_key=True),
-    Column("item_index", BigInteger, primary_key=True),
-    _number("sequence"),
+    # In the order in which results end. Output files are shuffled: a row put among those of its neighbours costs twice
+    # as much.
+    Column("result_key", _Key, primary_key=True, autoincrement=False),
+    _number("run_key"),
+    _number("item_index"),
     _number("attempt_count"),
     Column("batch_id", BigInteger),
     Column("raw_artifact_id", BigInteger),
@@ -199,9 +200,18 @@ result = Table(
     _number("reasoning_tokens"),
     Column("failure", Text),
     Column("error_class", _Ordered),
-    Index("result_by_sequence", "run_key", "sequence", unique=True),
-    sqlite_with_rowid=False,
+    Index("result_by_item", "run_key", "item_index", unique=True),
 )
+
+_SEQUENCE_BITS = 40
+_LAST_SEQUENCE = (1 << _SEQUENCE_BITS) - 1
+SEQUENCE: ColumnElement[int] = result.c.result_key.bitwise_and(literal_column(str(_LAST_SEQUENCE), BigInteger))
+
+
+def result_key(run_key: int, sequence: int) -> int:
+    """The key of a run's result: ascending with its sequence, and never among those of another run."""
+    return (run_key << _SEQUENCE_BITS) + min(max(sequence, 0), _LAST_SEQUENCE)
+
 
 capacity = Table(
     "capacity",

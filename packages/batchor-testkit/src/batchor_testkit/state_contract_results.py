@@ -181,6 +181,15 @@ class ResultStoreContract(StateContract):
         assert (_by_index(store), _by_sequence(store), _failures(store)) == ([], [], [])
         assert _append(store, example_result(0, sequence=1)) == 1
 
+    @pytest.mark.parametrize(("after", "seen"), [(-(10**15), [1]), (-1, [1]), (1, []), (10**15, []), (10**30, [])])
+    def test_a_reader_by_sequence_stays_in_its_run_wherever_it_begins(
+        self, store: StateStore, after: int, seen: list[int]
+    ) -> None:
+        for run_id in ("before", RUN_ID, "behind"):
+            start_run(store, items=2, run_id=run_id)
+            _append(store, example_result(1 if run_id == RUN_ID else 0, sequence=1), run_id=run_id)
+        assert _indexes(_by_sequence(store, after=after)) == seen
+
     def test_a_run_without_results_has_none(self, store: StateStore) -> None:
         start_run(store, items=2)
         assert (_by_index(store), _by_sequence(store), _failures(store)) == ([], [], [])
