@@ -11,11 +11,12 @@ import msgspec
 
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.job import OutputSchema
-from batchor_core.domain.results import OutputLine
+from batchor_core.domain.results import OutputLine, UsualLine
 from batchor_core.errors import ConfigurationError, RequestEncodingError
 from batchor_openai.config import OpenAIProviderConfig
 from batchor_openai.request_body import build_body
 from batchor_openai.response_codec import decode_line
+from batchor_openai.usual_lines import read_usual
 
 _SAMPLES = (
     "",
@@ -63,6 +64,9 @@ class OpenAIRequestCodec:
 
     def decode(self, line: bytes) -> OutputLine:
         return decode_line(line)
+
+    def decode_usual(self, line: bytes) -> UsualLine | None:
+        return read_usual(line)
 
 
 def _compile(config: OpenAIProviderConfig, schema: OutputSchema | None, *, has_system_prompt: bool) -> _Template:

@@ -12,7 +12,6 @@ from batchor_core.domain.results import LineOutcome, OutputLine
 from batchor_openai.answers import Answer, read_chat, read_response, read_usage
 from batchor_openai.errors import scrub
 from batchor_openai.response_shapes import BODY, LINE, Body, Fault, Line, Response
-from batchor_openai.usual_lines import read_usual
 
 # Tuples where the value may be of any type: what has no hash cannot be looked for in a set.
 _NOT_RUN_CODES = ("batch_expired", "batch_cancelled", "batch_canceled", "batch_failed")
@@ -29,13 +28,6 @@ _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([\x20-\x7e]{1,256}?)"')
 
 def decode_line(line: bytes) -> OutputLine:
     """What *line* says of its request, in any shape; never raises."""
-    # Nearly all lines have one shape, and are read in a quarter of the time.
-    usual = read_usual(line)
-    return decode_any_line(line) if usual is None else usual
-
-
-def decode_any_line(line: bytes) -> OutputLine:
-    """`decode_line` without its short way: the same of every line."""
     try:
         return _read_line(LINE.decode(line))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

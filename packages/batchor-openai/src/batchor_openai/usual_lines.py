@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.results import UsualLine
 from batchor_openai.answers import MAX_COUNT
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+type _Counts = tuple[int, int, int, int]
+"""Input, output, cached and reasoning tokens."""
 
 
 class _Details(msgspec.Struct, gc=False, frozen=True):
@@ -82,7 +85,7 @@ class _Line(msgspec.Struct, gc=False):
 _LINE = msgspec.json.Decoder(_Line)
 
 
-def read_usual(line: bytes) -> OutputLine | None:
+def read_usual(line: bytes) -> UsualLine | None:
     """What a usual line says; None for every other."""
     try:
         usual = _LINE.decode(line)
@@ -97,23 +100,24 @@ def read_usual(line: bytes) -> OutputLine | None:
         return None
     if usage is None or "\x00" in text or "\x00" in usual.custom_id:
         return None
-    return OutputLine(usual.custom_id, LineOutcome.ANSWERED, text, reason, usage, None, None, 200)
+    return UsualLine(usual.custom_id, text, reason, *usage)
 
 
-def _response_usage(usage: _Usage) -> TokenUsage | None:
+def _response_usage(usage: _Usage) -> _Counts | None:
     """None where the counts have the other endpoint's names, or are not there."""
     ingoing, outgoing = usage.input_tokens, usage.output_tokens
     if ingoing is None or outgoing is None or usage.prompt_tokens is not None or usage.completion_tokens is not None:
         return None
-    return TokenUsage(
-        ingoing, outgoing, usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
-    )
+    return ingoing, outgoing, usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
 
 
-def _chat_usage(usage: _Usage) -> TokenUsage | None:
+def _chat_usage(usage: _Usage) -> _Counts | None:
     ingoing, outgoing = usage.prompt_tokens, usage.completion_tokens
     if ingoing is None or outgoing is None:
         return None
-    return TokenUsage(
-        ingoing, outgoing, usage.prompt_tokens_details.cached_tokens, usage.completion_tokens_details.reasoning_tokens
+    return (
+        ingoing,
+        outgoing,
+        usage.prompt_tokens_details.cached_tokens,
+        usage.completion_tokens_details.reasoning_tokens,
     )

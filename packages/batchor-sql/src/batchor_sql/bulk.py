@@ -1,6 +1,6 @@
 """Writes of many rows at once, in the way that is cheap in each database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import batched, chain
 from typing import Any, Protocol
 
@@ -18,13 +18,16 @@ _TYPES = "batchor_copy_types"
 
 
 class BulkWriter(Protocol):
-    """Rows are tuples in the order of the table's columns, at least one."""
+    """Rows are tuples in the order of the table's columns, at least one.
 
-    def add_items(self, connection: Connection, rows: Sequence[Row]) -> int:
+    To be handed over as they are made: a list of tuples is what the garbage collector spends most of its time on.
+    """
+
+    def add_items(self, connection: Connection, rows: Iterable[Row]) -> int:
         """The number stored. When some clash it is less than all, and the transaction lives on and can tell which."""
         ...
 
-    def add_results(self, connection: Connection, rows: Sequence[Row]) -> int:
+    def add_results(self, connection: Connection, rows: Iterable[Row]) -> int:
         """The number stored: an item that has a result keeps it. A sequence used twice is an error."""
         ...
 
@@ -45,10 +48,10 @@ class RowWriter:
     def __init__(self, dialect: Dialect) -> None:
         self._texts = row_statements(dialect)
 
-    def add_items(self, connection: Connection, rows: Sequence[Row]) -> int:
+    def add_items(self, connection: Connection, rows: Iterable[Row]) -> int:
         return _insert(connection, rows, one=self._texts.add_items, many=self._texts.add_many_items)
 
-    def add_results(self, connection: Connection, rows: Sequence[Row]) -> int:
+    def add_results(self, connection: Connection, rows: Iterable[Row]) -> int:
         return _insert(connection, rows, one=self._texts.add_results, many=self._texts.add_many_results)
 
     def put_retries(self, connection: Connection, rows: Sequence[Row]) -> None:
@@ -71,12 +74,14 @@ class CopyWriter:
         self._items = copy_statement(item)
         self._results = copy_statement(result)
 
-    def add_items(self, connection: Connection, rows: Sequence[Row]) -> int:
-        return 0 if _clashes(connection, self._items, rows) else len(rows)
+    def add_items(self, connection: Connection, rows: Iterable[Row]) -> int:
+        whole = list(rows)
+        return 0 if _clashes(connection, self._items, whole) else len(whole)
 
-    def add_results(self, connection: Connection, rows: Sequence[Row]) -> int:
+    def add_results(self, connection: Connection, rows: Iterable[Row]) -> int:
         # Second answers are rare, and mostly left out before; only then the rows go one by one.
-        return self._by_row.add_results(connection, rows) if _clashes(connection, self._results, rows) else len(rows)
+        whole = list(rows)
+        return self._by_row.add_results(connection, whole) if _clashes(connection, self._results, whole) else len(whole)
 
     def put_retries(self, connection: Connection, rows: Sequence[Row]) -> None:
         columns = tuple(list(column) for column in zip(*rows, strict=True))
@@ -99,14 +104,17 @@ def bulk_writer(engine: Engine) -> BulkWriter:
     return CopyWriter(engine.dialect)
 
 
-def _insert(connection: Connection, rows: Sequence[Row], *, one: str, many: str) -> int:
+def _insert(connection: Connection, rows: Iterable[Row], *, one: str, many: str) -> int:
     """Insert rows many at a time, which takes a quarter off the driver's cost, and the rest one by one; the number stored."""
-    whole = len(rows) - len(rows) % ROWS_AT_ONCE
-    joined = [tuple(chain.from_iterable(some)) for some in batched(rows[:whole], ROWS_AT_ONCE)]
+    joined: list[Row] = []
+    rest: list[Row] = []
+    for some in batched(rows, ROWS_AT_ONCE):
+        if len(some) == ROWS_AT_ONCE:
+            joined.append(tuple(chain.from_iterable(some)))
+        else:
+            rest.extend(some)
     stored = connection.exec_driver_sql(many, joined).rowcount if joined else 0
-    if rest := list(rows[whole:]):
-        stored += connection.exec_driver_sql(one, rest).rowcount
-    return stored
+    return stored + (connection.exec_driver_sql(one, rest).rowcount if rest else 0)
 
 
 def _clashes(connection: Connection, table: CopyStatement, rows: Sequence[Row]) -> bool:

@@ -41,14 +41,14 @@ class SqlItemStore:
         # In the order of the table's columns; see `id_key` for the last.
         head = (self._scope.run_key(run_id),)
         # Sums of tuples are made in half of the time of a display with a star.
-        rows = [
+        rows = (
             head + row + _NO_LONG_ID
             if len(row.item_id) <= MAX_PLAIN_LENGTH
             else head + row._replace(item_id=id_key(row.item_id)) + (row.item_id,)
             for row in items
-        ]
+        )
         stored = self._scope.bulk.add_items(self._connection, rows)
-        if stored < len(rows):
+        if stored < len(items):
             # Only ids can clash here. Of *items*, the first with an id owns it, whether or not it was stored.
             owners = self._indexes_of(run_id, items)
             raise next(

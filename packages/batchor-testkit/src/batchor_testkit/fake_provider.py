@@ -7,7 +7,7 @@ lines are `{"custom_id": custom_id, "prompt": …}` and `{"custom_id": custom_id
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ from batchor_core.domain.batch import LineFault, RemoteBatch
 from batchor_core.domain.capacity import EnqueueLimits
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.job import OPERATION, OutputSchema
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage, UsualLine
 from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError, RefusalConsequence, RequestEncodingError
 from batchor_core.json_types import JsonObject
 from batchor_core.ports.artifacts import ArtifactWriter
@@ -200,6 +200,12 @@ class FakeCodec:
             problem = f"unreadable: {type(error).__name__}"
             return OutputLine(custom_id=None, outcome=LineOutcome.UNREADABLE, message=problem)
 
+    def decode_usual(self, line: bytes) -> UsualLine | None:
+        said = self.decode(line)
+        if said.outcome is not LineOutcome.ANSWERED or said.custom_id is None or said.text is None:
+            return None
+        return UsualLine(said.custom_id, said.text, said.finish_reason, *astuple(said.usage or TokenUsage()))
+
 
 def _read(fields: Any) -> OutputLine:
     custom_id, text = _storable(fields["custom_id"]), fields.get("text")
@@ -213,6 +219,7 @@ def _read(fields: Any) -> OutputLine:
         finish_reason="stop",
         usage=TokenUsage(input_tokens=3, output_tokens=5) if outcome.model_answered else None,
         message=None if outcome is LineOutcome.ANSWERED else f"the fake provider says {outcome}",
+        status_code=200 if outcome is LineOutcome.ANSWERED else None,
     )
 
 

@@ -103,6 +103,7 @@ class RequestCodecContract:
     @given(line=st.binary(max_size=200))
     def test_bytes_of_any_kind_are_decoded_without_an_error(self, codec: RequestCodec, line: bytes) -> None:
         _check_is_storable(codec.decode(line))
+        _check_both_ways_agree(codec, line)
 
     @_properties
     @given(
@@ -115,6 +116,7 @@ class RequestCodecContract:
     def test_json_of_any_shape_is_decoded_without_an_error(self, codec: RequestCodec, value: object) -> None:
         line = json.dumps({"custom_id": "ab12cd34-1", "response": value, "error": value}).encode()
         _check_is_storable(codec.decode(line))
+        _check_both_ways_agree(codec, line)
 
     @pytest.mark.parametrize(
         "line",
@@ -125,6 +127,7 @@ class RequestCodecContract:
         decoded = codec.decode(line)
         assert decoded.outcome is LineOutcome.UNREADABLE
         assert decoded.message
+        assert codec.decode_usual(line) is None
 
 
 class BatchClientContract:
@@ -148,7 +151,10 @@ class BatchClientContract:
         assert batch.output_file_id is not None
         sink = MemorySink()
         client.download(batch.output_file_id, sink, max_bytes=1_000_000)
-        lines = [codec.decode(line) for line in sink.content.splitlines(keepends=True)]
+        raw_lines = sink.content.splitlines(keepends=True)
+        lines = [codec.decode(line) for line in raw_lines]
+        for raw_line in raw_lines:
+            _check_both_ways_agree(codec, raw_line)
         assert {line.custom_id for line in lines} == set(CUSTOM_IDS)
         assert {line.outcome for line in lines} == {LineOutcome.ANSWERED}
 
@@ -257,6 +263,11 @@ def _check_is_storable(line: OutputLine) -> None:
         assert text is None or b"\x00" not in text.encode("utf-8")
     assert line.outcome is LineOutcome.ANSWERED or line.message
     assert line.outcome is not LineOutcome.ANSWERED or line.text
+
+
+def _check_both_ways_agree(codec: RequestCodec, line: bytes) -> None:
+    usual = codec.decode_usual(line)
+    assert usual is None or usual.in_full() == codec.decode(line)
 
 
 def _input_file(codec: RequestCodec) -> bytes:

@@ -1,6 +1,6 @@
 """Collect: what a batch brought back becomes results and retries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -131,7 +131,7 @@ def _settle(
     ctx: RunContext,
     uow: UnitOfWork,
     batch: BatchRecord,
-    lines: Sequence[PlacedLine],
+    lines: list[PlacedLine],
     members: Members,
     *,
     artifact_id: int | None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from batchor_core.domain.job import OutputModel
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.results import LineOutcome, OutputLine, UsualLine
 from batchor_core.ports.provider import RequestCodec
 
 MAX_LINE_BYTES = 32 << 20
@@ -20,14 +20,24 @@ MAX_REASON_CHARACTERS = 1_000
 _MAY_BE_ACCEPTED = frozenset({LineOutcome.ANSWERED, LineOutcome.REFUSED, LineOutcome.TRUNCATED, LineOutcome.EMPTY})
 
 
-type Answer = tuple[str | None, str | None, int, int, int, int]
-"""A usual answer as its result holds it: text, finish reason, input, output, cached and reasoning tokens."""
+type UsualAnswer = tuple[int, int, int, str, str | None, int, int, int, int]
+"""A usual line of one of the run's items: the item's index, byte offset, length; then text, finish reason and tokens, as
+in a `ResultRow`.
 
-type PlacedLine = tuple[int, int, int, Answer | OutputLine]
-"""A line of one of the run's items: the item's index, byte offset, length, and what it says.
-
-Plain tuples of plain values: unlike objects, the garbage collector looks at them once only.
+A plain tuple of plain values: unlike an object, the garbage collector looks at it once only.
 """
+
+type OtherLine = tuple[int, int, int, OutputLine]
+"""Any line of one of the run's items: the item's index, byte offset, length, and what it says."""
+
+type PlacedLine = UsualAnswer | OtherLine
+
+
+def in_full(placed: PlacedLine) -> OtherLine:
+    """The line with all that it says in one object."""
+    if len(placed) == 4:  # the length of an `OtherLine`, by which type checkers tell the two apart
+        return placed
+    return *placed[:3], UsualLine("", *placed[3:]).in_full()
 
 
 @dataclass(slots=True)
@@ -46,7 +56,8 @@ class LineReader:
     def __init__(self, tag: str, codec: RequestCodec, model: type[OutputModel] | None) -> None:
         self._prefix = f"{tag}-"
         self._decode = codec.decode
-        self._check = None if model is None else _checker(model)
+        self._decode_usual = codec.decode_usual
+        self._fault_in = None if model is None else _checker(model)
 
     def window(self, content: BinaryIO, *, start: int) -> Window | None:
         """The next lines from byte *start* on; None when there are no more."""
@@ -62,14 +73,18 @@ class LineReader:
         return None if window.end == start else window
 
     def _add(self, window: Window, raw: bytes) -> None:
-        line = self._decode(raw)
+        usual = self._decode_usual(raw)
+        line = self._decode(raw) if usual is None else usual
         index = self._item_index(line.custom_id)
         if index is None:
             window.foreign += 1
             return
-        if self._check is not None and line.outcome in _MAY_BE_ACCEPTED:
-            line = self._check(line)
-        window.lines.append((index, window.end, len(raw), in_short(line)))
+        fault = None if self._fault_in is None else self._fault_in(line)
+        if usual is not None and fault is None:
+            window.lines.append((index, window.end, len(raw), *usual[1:]))
+        else:
+            full = line if isinstance(line, OutputLine) else line.in_full()
+            window.lines.append((index, window.end, len(raw), full if fault is None else _misfit(full, fault)))
 
     def _item_index(self, custom_id: str | None) -> int | None:
         if custom_id is None or not custom_id.startswith(self._prefix):
@@ -78,41 +93,28 @@ class LineReader:
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
-def in_short(line: OutputLine) -> Answer | OutputLine:
-    """What *line* says, in short where it is an answer that can be taken as it is."""
-    usage = line.usage
-    if line.outcome is not LineOutcome.ANSWERED or not line.fits_model or usage is None:
-        return line
-    return (
-        line.text,
-        line.finish_reason,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_input_tokens,
-        usage.reasoning_tokens,
-    )
+def _checker(model: type[OutputModel]) -> Callable[[UsualLine | OutputLine], str | None]:
+    """What says why the text of a line is no instance of *model*; None where it is, and where none is expected."""
 
-
-def in_full(answer: Answer) -> OutputLine:
-    """What `in_short` has made short."""
-    text, finish_reason, *counts = answer
-    return OutputLine(None, LineOutcome.ANSWERED, text, finish_reason, TokenUsage(*counts))
-
-
-def _checker(model: type[OutputModel]) -> Callable[[OutputLine], OutputLine]:
-    def check(line: OutputLine) -> OutputLine:
+    def fault_in(line: UsualLine | OutputLine) -> str | None:
+        if isinstance(line, OutputLine) and line.outcome not in _MAY_BE_ACCEPTED:
+            return None
         text = line.text or ""
         try:
             model.model_validate_json(text)
             if "NaN" in text or "Infinity" in text:
                 json.loads(text, parse_constant=_refuse_constant)
         except Exception as error:  # noqa: BLE001  whatever a validator of the user's raises is this item's failure
-            if line.outcome is not LineOutcome.ANSWERED:
-                return replace(line, fits_model=False)
-            return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=_reason(error), fits_model=False)
-        return line
+            return _reason(error)
+        return None
 
-    return check
+    return fault_in
+
+
+def _misfit(line: OutputLine, fault: str) -> OutputLine:
+    if line.outcome is not LineOutcome.ANSWERED:
+        return replace(line, fits_model=False)
+    return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=fault, fits_model=False)
 
 
 def _refuse_constant(constant: str) -> None:
