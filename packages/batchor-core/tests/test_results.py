@@ -28,7 +28,7 @@ class FakeSource:
         return stored.metadata
 
     def raw_line(self, stored: StoredResult) -> JsonValue:
-        return {"offset": stored.raw_offset}
+        return {"item": stored.item_index}
 
 
 def of_stored(*, metadata: str | None = '{"a": [1]}', failure: ItemFailure | None = None) -> TextItemResult:
@@ -73,7 +73,7 @@ def test_a_result_can_be_pickled() -> None:
 
 
 def test_a_raw_response_is_read_from_where_the_result_came_from() -> None:
-    assert of_stored().raw_response == {"offset": 10}
+    assert of_stored().raw_response == {"item": 3}
     assert by_hand().raw_response is None
 
 

@@ -46,7 +46,7 @@ def test_four_processes_settle_all_batches_of_a_run_without_a_double(tmp_path: P
     assert [worker.returncode for worker in workers] == [0] * _PROCESSES
     assert sum(map(int, outputs)) == _BATCHES
     assert fences == {2: _BATCHES}  # taken once by the claim and once by a worker
-    assert [result.row.sequence for result in results] == list(range(1, 5 * _BATCHES + 1))
+    assert [result.sequence for result in results] == list(range(1, 5 * _BATCHES + 1))
     assert run.counts == recount == StatusCounts(completed=5 * _BATCHES)
 
 

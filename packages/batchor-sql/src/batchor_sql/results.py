@@ -1,19 +1,28 @@
 """Results: appended once, read by cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select
 
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_sql.schema import ITEM_ID, SEQUENCE, item, result, result_key
 from batchor_sql.scope import Scope, in_slices
 
-_OF_ROW = [SEQUENCE if name == "sequence" else result.c[name] for name in ResultRow._fields]
+
+def _columns(names: Iterable[str]) -> list[ColumnElement[Any]]:
+    return [SEQUENCE if name == "sequence" else result.c[name] for name in names]
+
+
+_OF_ROW = _columns(ResultRow._fields)
 _WITH_ITEM = result.join(item, (item.c.run_key == result.c.run_key) & (item.c.item_index == result.c.item_index))
-_PAGE = select(ITEM_ID, item.c.metadata, *_OF_ROW).select_from(_WITH_ITEM).limit(bindparam("at_most"))
+_PAGE = (
+    select(ITEM_ID, item.c.metadata, *_columns(StoredResult._fields[2:]))
+    .select_from(_WITH_ITEM)
+    .limit(bindparam("at_most"))
+)
 _BY_INDEX = _PAGE.where(result.c.run_key == bindparam("of_run"), result.c.item_index >= bindparam("first")).order_by(
     result.c.item_index
 )
@@ -69,6 +78,14 @@ class SqlResultStore:
             gone = delete(result).where(result.c.run_key == key, result.c.item_index.in_(indexes))
             self._connection.execute(gone)
         return sorted(found)
+
+    def get(self, run_id: str, indexes: Collection[int]) -> Sequence[ResultRow]:
+        rows = select(*_OF_ROW).where(result.c.run_key == self._scope.run_key(run_id))
+        return [
+            ResultRow._make(row)
+            for some in in_slices(list(indexes))
+            for row in self._scope.rows(rows.where(result.c.item_index.in_(some)))
+        ]
 
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
         return self._page(_BY_INDEX, {"of_run": self._scope.run_key(run_id), "first": first, "at_most": limit})

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from batchor_core.application.submit import KEY_IN_METADATA
 from batchor_core.domain.item import ItemStatus
-from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow, StoredResult
+from batchor_core.domain.results import ErrorClass, ItemFailure, StoredResult
 from batchor_core.domain.run import RunControlState, RunRecord
 from batchor_core.ports.state import UnitOfWork
 from batchor_testkit.crash_life import RUN_ID, Life, scope_of
@@ -61,7 +61,7 @@ def judge(life: Life) -> Verdict:
     expected = [(n, f"item-{n}") for n in range(life.items)]
     if accepted != expected and run.control_state is not RunControlState.CANCEL_REQUESTED:
         verdict.add(Harm.LOST, f"accepted were {accepted}", number=max(life.items - len(accepted), 1))
-    _judge_items(verdict, life.server, run, {stored.row.item_index: stored for stored in results})
+    _judge_items(verdict, life.server, run, {stored.item_index: stored for stored in results})
     return verdict
 
 
@@ -73,7 +73,7 @@ def _judge_state(verdict: Verdict, uow: UnitOfWork, run: RunRecord, results: Seq
     reserved = uow.capacity.get(scope_of(run)).reserved
     if reserved and run.is_finished:
         verdict.add(Harm.DRIFT, f"{reserved} tokens are still reserved")
-    sequences = [stored.row.sequence for stored in results]
+    sequences = [stored.sequence for stored in results]
     if sequences != list(range(1, run.result_sequence + 1)):
         verdict.add(Harm.DOUBLED, f"the results have the sequences {sequences}, the run {run.result_sequence}")
 
@@ -102,7 +102,7 @@ def _judge_items(verdict: Verdict, server: FlakyServer, run: RunRecord, results:
         if stored is None:
             verdict.add(Harm.LOST, f"item {index} has no result")
         else:
-            _judge_result(verdict, stored.row, of_item, refused=custom_id in server.refused)
+            _judge_result(verdict, stored, of_item, refused=custom_id in server.refused)
     if delivered:
         verdict.add(Harm.LOST, f"no item accounts for {sorted(delivered)}", number=len(delivered))
     attempts = sum(delivery.is_attempt for delivery in server.deliveries)
@@ -111,7 +111,7 @@ def _judge_items(verdict: Verdict, server: FlakyServer, run: RunRecord, results:
         verdict.add(Harm.DRIFT, f"the usage is {usage} after {attempts} attempts")
 
 
-def _judge_result(verdict: Verdict, row: ResultRow, of_item: Iterable[Delivery], *, refused: bool) -> None:
+def _judge_result(verdict: Verdict, row: StoredResult, of_item: Iterable[Delivery], *, refused: bool) -> None:
     answers = [answer for delivery in of_item for answer in delivery.answers]
     if answers and (row.status is not ItemStatus.COMPLETED or row.output_text != answers[0]):
         verdict.add(
@@ -126,5 +126,5 @@ def _judge_result(verdict: Verdict, row: ResultRow, of_item: Iterable[Delivery],
         )
 
 
-def _is_cancelled(row: ResultRow) -> bool:
+def _is_cancelled(row: StoredResult) -> bool:
     return row.failure is not None and ItemFailure.from_json(row.failure).error_class == ErrorClass.RUN_CANCELLED

@@ -29,8 +29,14 @@ def _by_sequence(store: StateStore, *, after: int = 0, limit: int = 100) -> list
         return list(unit.results.by_sequence(RUN_ID, after=after, limit=limit))
 
 
+def _rows(store: StateStore, *indexes: int) -> list[ResultRow]:
+    """As they were appended, by item."""
+    with store.reading() as unit:
+        return sorted(unit.results.get(RUN_ID, indexes))
+
+
 def _indexes(results: list[StoredResult]) -> list[int]:
-    return [result.row.item_index for result in results]
+    return [result.item_index for result in results]
 
 
 def _failures(store: StateStore) -> list[FailureCount]:
@@ -46,6 +52,7 @@ class ResultStoreContract(StateContract):
         row = example_result(1, sequence=1, batch_id=batch.batch_id, raw_artifact_id=segment_id)
         _append(store, row)
         assert _by_index(store) == [StoredResult.of("item-1", '{"row": 1}', row)]
+        assert _rows(store, 1) == [row]
 
     def test_a_failure_comes_back_whole(self, store: StateStore) -> None:
         start_run(store, items=1)
@@ -53,12 +60,23 @@ class ResultStoreContract(StateContract):
         _append(store, row)
         (stored,) = _by_index(store)
         assert stored == StoredResult.of("item-0", None, row)
-        assert stored.row.status is ItemStatus.FAILED_PERMANENT
+        assert _rows(store, 0) == [row]
+        assert stored.status is ItemStatus.FAILED_PERMANENT
+
+    def test_results_of_chosen_items_come_as_they_were_appended(self, store: StateStore) -> None:
+        start_run(store, items=2_000)
+        rows = in_sequence([example_result(index, sequence=0) for index in range(0, 2_000, 2)])
+        _append(store, *rows)
+        start_run(store, items=1, run_id="other")
+        _append(store, example_result(0, sequence=7), run_id="other")
+        assert _rows(store, *range(3_000)) == rows
+        assert _rows(store, 1, 6, 4, 9_999) == [rows[2], rows[3]]
+        assert _rows(store) == []
 
     def test_the_status_comes_back_as_a_status(self, store: StateStore) -> None:
         start_run(store, items=1)
         _append(store, example_result(0, sequence=1))
-        assert _by_sequence(store)[0].row.status is ItemStatus.COMPLETED
+        assert _by_sequence(store)[0].status is ItemStatus.COMPLETED
 
     @pytest.mark.parametrize(
         "text", ["", "null", 'O\'Brien said "hi"\\n\n\r\t', "é e\u0301 😀 \u2028 \ufffd", "x" * 10**6]
@@ -66,13 +84,13 @@ class ResultStoreContract(StateContract):
     def test_output_text_comes_back_as_it_was(self, store: StateStore, text: str) -> None:
         start_run(store, items=1)
         _append(store, example_result(0, sequence=1)._replace(output_text=text))
-        assert _by_index(store)[0].row.output_text == text
+        assert _by_index(store)[0].output_text == text
 
     def test_byte_ranges_of_output_lines_behind_four_gigabytes_are_kept(self, store: StateStore) -> None:
         start_run(store, items=1)
         row = example_result(0, sequence=1)._replace(raw_offset=5 * 10**9, raw_length=4 * 10**6)
         _append(store, row)
-        assert _by_index(store)[0].row == row
+        assert _rows(store, 0) == [row]
 
     def test_append_tells_how_many_results_it_stored(self, store: StateStore) -> None:
         start_run(store, items=3)
@@ -93,7 +111,7 @@ class ResultStoreContract(StateContract):
         start_run(store, items=1)
         _append(store, example_result(0, sequence=1))
         assert _append(store, example_failure(0, sequence=2)) == 0
-        assert _by_index(store)[0].row == example_result(0, sequence=1)
+        assert _rows(store, 0) == [example_result(0, sequence=1)]
         assert _failures(store) == []
 
     def test_of_many_results_at_once_those_that_are_known_are_left_out(self, store: StateStore) -> None:
@@ -102,7 +120,7 @@ class ResultStoreContract(StateContract):
         rows = in_sequence([example_failure(index, sequence=0) for index in range(120)], after=2)
         assert _append(store, *rows) == 118
         stored = _by_index(store, limit=200)
-        completed = [each.row.item_index for each in stored if each.row.status.value == "completed"]
+        completed = [each.item_index for each in stored if each.status.value == "completed"]
         assert completed == [7, 110]
 
     def test_of_a_slice_with_some_known_results_the_others_are_stored(self, store: StateStore) -> None:
@@ -110,7 +128,7 @@ class ResultStoreContract(StateContract):
         _append(store, example_result(1, sequence=1), example_result(3, sequence=2))
         rows = in_sequence([example_failure(index, sequence=0) for index in range(5)], after=2)
         assert _append(store, *rows) == 3
-        assert [(stored.row.item_index, stored.row.status.value) for stored in _by_index(store)] == [
+        assert [(stored.item_index, stored.status.value) for stored in _by_index(store)] == [
             (0, "failed_permanent"),
             (1, "completed"),
             (2, "failed_permanent"),
@@ -144,10 +162,10 @@ class ResultStoreContract(StateContract):
             rows = [example_result(index, sequence=0) for index in sorted(order[place : place + 5])]
             _append(store, *in_sequence(rows, after=place))
         seen: list[StoredResult] = []
-        while page := _by_sequence(store, after=seen[-1].row.sequence if seen else 0, limit=3):
+        while page := _by_sequence(store, after=seen[-1].sequence if seen else 0, limit=3):
             assert not set(seen) & set(page), "a page repeats results of the page before"
             seen += page
-        assert [stored.row.sequence for stored in seen] == list(range(1, 21))
+        assert [stored.sequence for stored in seen] == list(range(1, 21))
         assert sorted(_indexes(seen)) == list(range(20))
 
     def test_a_reader_by_sequence_sees_what_ended_after_its_page(self, store: StateStore) -> None:
@@ -243,7 +261,7 @@ class WithdrawnResultsContract(StateContract):
         with store.transaction() as unit:
             unit.results.withdraw(RUN_ID, error_class=None, limit=1)
         assert _append(store, example_result(0, sequence=2)) == 1
-        assert _by_index(store)[0].row.status is ItemStatus.COMPLETED
+        assert _by_index(store)[0].status is ItemStatus.COMPLETED
 
     def test_a_withdrawal_is_undone_with_its_transaction(self, store: StateStore) -> None:
         start_run(store, items=1)

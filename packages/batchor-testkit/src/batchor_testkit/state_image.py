@@ -12,7 +12,7 @@ from batchor_core.domain.chunking import RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.domain.lineage import LineageSpan
-from batchor_core.domain.results import FailureCount, StoredResult
+from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_core.domain.run import RunRecord
 from batchor_core.ports.state import ArtifactRecord, ItemRow, Member, UnitOfWork
 from batchor_testkit.state_examples import NOW
@@ -42,8 +42,9 @@ class RunImage:
     items: Sequence[tuple[ItemRow, str | None]]
     lineage: Sequence[LineageSpan]
     requests: Sequence[tuple[RequestRef, str | None]]
-    by_index: Sequence[tuple[StoredResult, str | None, str | None]]
-    by_sequence: Sequence[tuple[StoredResult, str | None, str | None]]
+    results: Sequence[tuple[ResultRow, str | None, str | None]]
+    by_index: Sequence[StoredResult]
+    by_sequence: Sequence[StoredResult]
     failures: frozenset[FailureCount]
     open_batches: Sequence[BatchImage]
     due: Sequence[RequestRef]
@@ -68,6 +69,8 @@ def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
     names = {artifact.artifact_id: artifact.name for artifact in artifacts}
     name = _naming(names)
     batch_key = _batch_keys(unit)
+    by_index = list(unit.results.by_index(run_id, first=0, limit=_ALL))
+    ended = [stored.item_index for stored in by_index]
     return RunImage(
         run=replace(run, ingest=replace(run.ingest, segment_id=None)),
         segment=name(run.ingest.segment_id),
@@ -79,8 +82,9 @@ def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
         ],
         lineage=list(unit.lineage.spans(run_id, first=0, last=_ALL)),
         requests=[(_plain(ref), name(ref.segment_id)) for ref in unit.items.requests(run_id, first=0, limit=_ALL)],
-        by_index=[_result(row, name, batch_key) for row in unit.results.by_index(run_id, first=0, limit=_ALL)],
-        by_sequence=[_result(row, name, batch_key) for row in unit.results.by_sequence(run_id, after=0, limit=_ALL)],
+        results=[_result(row, name, batch_key) for row in sorted(unit.results.get(run_id, ended))],
+        by_index=by_index,
+        by_sequence=list(unit.results.by_sequence(run_id, after=0, limit=_ALL)),
         failures=frozenset(unit.results.failures(run_id)),
         open_batches=[batch_image(unit, batch, name) for batch in unit.batches.open_batches(run_id)],
         due=[_plain(ref) for ref in unit.retries.due(run_id, now=_FAR_AHEAD, limit=_ALL)],
@@ -122,8 +126,7 @@ def _plain(ref: RequestRef) -> RequestRef:
 
 
 def _result(
-    stored: StoredResult, name: Callable[[int | None], str | None], batch_key: Callable[[int | None], str | None]
-) -> tuple[StoredResult, str | None, str | None]:
-    row = stored.row
-    plain = stored._replace(batch_id=None, raw_artifact_id=None)
+    row: ResultRow, name: Callable[[int | None], str | None], batch_key: Callable[[int | None], str | None]
+) -> tuple[ResultRow, str | None, str | None]:
+    plain = row._replace(batch_id=None, raw_artifact_id=None)
     return plain, batch_key(row.batch_id), name(row.raw_artifact_id)

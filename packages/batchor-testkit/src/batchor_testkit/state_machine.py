@@ -198,7 +198,7 @@ class StateMachine(RuleBasedStateMachine):
         run_id = self._any_run(place)
 
         def step(unit: UnitOfWork, _: _Side) -> int:
-            rows = [stored.row for stored in unit.results.by_index(run_id, first=0, limit=1_000)]
+            rows = sorted(unit.results.get(run_id, range(1_000)))
             return unit.results.append(run_id, [row._replace(sequence=row.sequence + 1_000) for row in rows])
 
         self._both(step)

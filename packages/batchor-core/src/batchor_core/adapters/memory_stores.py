@@ -207,6 +207,10 @@ class MemoryResultStore(MemoryStore):
         self._journal.update(facts.failures, {name: facts.failures[name] - number for name, number in gone.items()})
         return sorted(chosen)
 
+    def get(self, run_id: str, indexes: Collection[int]) -> Sequence[ResultRow]:
+        results = self._run(run_id).results
+        return [results[index] for index in indexes if index in results]
+
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
         facts = self._run(run_id)
         ended = (row for row in facts.items_from(first) if row.item_index in facts.results)

@@ -7,7 +7,7 @@ from itertools import repeat
 from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.job import OutputModel
 from batchor_core.domain.lineage import LineageSpan, lineage_of
-from batchor_core.domain.results import StoredResult, StructuredItemResult, TextItemResult
+from batchor_core.domain.results import ResultRow, StoredResult, StructuredItemResult, TextItemResult
 from batchor_core.errors import StructuredOutputError
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.artifacts import ArtifactStore
@@ -55,7 +55,7 @@ class ResultReader:
 
     def built(self, page: Sequence[StoredResult]) -> list[TextItemResult]:
         """The results of one page as users see them, with access to their raw lines."""
-        return list(self._built(ResultPage(page, (), self._store, self._artifacts)))
+        return list(self._built(ResultPage(self._run_id, page, (), store=self._store, artifacts=self._artifacts)))
 
     def stored_in_input_order(self) -> Iterator["ResultPage"]:
         """Every result so far, as it is stored, its lineage beside it."""
@@ -92,7 +92,7 @@ class ResultReader:
             results = read(uow)
             indexes = [stored.item_index for stored in results]
             spans = uow.lineage.spans(self._run_id, first=min(indexes), last=max(indexes) + 1) if indexes else ()
-        return ResultPage(results, spans, self._store, self._artifacts)
+        return ResultPage(self._run_id, results, spans, store=self._store, artifacts=self._artifacts)
 
 
 class ResultPage:
@@ -100,8 +100,10 @@ class ResultPage:
 
     def __init__(
         self,
+        run_id: str,
         results: Sequence[StoredResult],
         spans: Sequence[LineageSpan],
+        *,
         store: StateStore,
         artifacts: ArtifactStore,
     ) -> None:
@@ -109,6 +111,8 @@ class ResultPage:
         self._lineage = None if all(span.source_ref is None for span in spans) else lineage_of(spans)
         self._store = store
         self._artifacts = artifacts
+        self._run_id = run_id
+        self._rows: dict[int, ResultRow] | None = None
         self._records: dict[int, ArtifactRecord | None] = {}
 
     def told(self) -> Sequence[StoredResult]:
@@ -130,12 +134,21 @@ class ResultPage:
         return self._lineage(stored.metadata, stored.item_id, stored.item_index)
 
     def raw_line(self, stored: StoredResult) -> JsonValue:
-        record = self._record(stored.raw_artifact_id)
-        if record is None or record.state == "pruned" or not stored.raw_length:
+        row = self._row(stored)
+        record = None if row is None else self._record(row.raw_artifact_id)
+        if row is None or record is None or record.state == "pruned" or not row.raw_length:
             return None
-        line = self._artifacts.read(record.name, offset=stored.raw_offset, length=stored.raw_length)
+        line = self._artifacts.read(record.name, offset=row.raw_offset, length=row.raw_length)
         value: JsonValue = json.loads(line)
         return value
+
+    def _row(self, stored: StoredResult) -> ResultRow | None:
+        """The result whole, None where it was withdrawn since; all of the page are read when the first is asked for."""
+        if self._rows is None:
+            indexes = [each.item_index for each in self.results]
+            with self._store.reading() as uow:
+                self._rows = {row.item_index: row for row in uow.results.get(self._run_id, indexes)}
+        return self._rows.get(stored.item_index)
 
     def _record(self, artifact_id: int | None) -> ArtifactRecord | None:
         if artifact_id is None:

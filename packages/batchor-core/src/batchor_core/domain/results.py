@@ -200,7 +200,10 @@ def ended_as(failure: str | None) -> ItemStatus:
 
 
 class StoredResult(NamedTuple):
-    """A result beside what is stored of its item: one flat tuple, for it is read by the million."""
+    """What most readers ask of a result, beside what is stored of its item: one flat tuple, for it is read by the million.
+
+    `ResultStore.get` has the rest.
+    """
 
     item_id: str
     metadata: str | None
@@ -208,10 +211,6 @@ class StoredResult(NamedTuple):
     item_index: int
     sequence: int
     attempt_count: int
-    batch_id: int | None
-    raw_artifact_id: int | None
-    raw_offset: int
-    raw_length: int
     output_text: str | None
     finish_reason: str | None
     input_tokens: int
@@ -228,14 +227,9 @@ class StoredResult(NamedTuple):
     def usage(self) -> TokenUsage:
         return TokenUsage(self.input_tokens, self.output_tokens, self.cached_input_tokens, self.reasoning_tokens)
 
-    @property
-    def row(self) -> ResultRow:
-        """The result as it was appended."""
-        return ResultRow._make(self[2:])
-
     @classmethod
     def of(cls, item_id: str, metadata: str | None, row: ResultRow) -> Self:
-        return cls(item_id, metadata, *row)
+        return cls(item_id, metadata, *(getattr(row, name) for name in cls._fields[2:]))
 
 
 class FailureCount(NamedTuple):
@@ -264,10 +258,6 @@ class _OfStored:
     _stored: StoredResult
     _source: ResultSource
 
-    def _remember(self, stored: StoredResult, source: ResultSource) -> None:
-        self._stored = stored
-        self._source = source
-
 
 @dataclass(slots=True, kw_only=True)
 class TextItemResult(_OfStored):
@@ -291,11 +281,12 @@ class TextItemResult(_OfStored):
     def of_stored(cls, stored: StoredResult, source: ResultSource) -> Self:
         """The result as users see it. What many of them never ask for is built when they do: `metadata` and `usage`."""
         self = cls.__new__(cls)
-        self._remember(stored, source)
+        self._stored = stored  # type: ignore[misc]  # mypy does not see the slots of the class above
+        self._source = source  # type: ignore[misc]
         # fmt: off
         (
-            self.item_id, _, _, self.sequence, self.attempt_count, _, _, _, _,
-            self.output_text, self.finish_reason, _, _, _, _, failure,
+            self.item_id, _, _, self.sequence, self.attempt_count, self.output_text, self.finish_reason,
+            _, _, _, _, failure,
         ) = stored
         # fmt: on
         self.status = ended_as(failure)

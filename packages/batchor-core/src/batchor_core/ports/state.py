@@ -266,6 +266,10 @@ class ResultStore(Protocol):
         """
         ...
 
+    def get(self, run_id: str, indexes: Collection[int]) -> Sequence[ResultRow]:
+        """The results of those items as they were appended, in any order; items without one are left out."""
+        ...
+
     def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
         """Results of items with index >= *first*, in input order."""
         ...
