@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from batchor_core.domain.item import BatchItem
-from batchor_core.domain.item_checks import MAX_ITEM_ID_BYTES, check_item_id, item_id_fault, metadata_text
+from batchor_core.domain.item_checks import (
+    MAX_ITEM_ID_BYTES,
+    check_item_id,
+    check_item_ids,
+    item_id_fault,
+    metadata_text,
+)
 from batchor_core.errors import InvalidItemError
 
 GOOD_IDS = ["a", "0", " ", "a/b", "..", "../../etc/passwd", "'\"`", "🙂", "עברית", "\u202eabc", "a\nb", "x" * 10_000]
@@ -34,6 +40,22 @@ def test_any_text_is_an_id(item_id: str) -> None:
 def test_anything_else_is_refused_with_the_reason(item_id: Any, problem: str) -> None:
     with pytest.raises(InvalidItemError, match=problem):
         check_item_id(BatchItem(item_id, None), 0)
+
+
+def test_ids_that_are_checked_together_are_given_in_their_order() -> None:
+    assert check_item_ids([BatchItem(item_id, None) for item_id in GOOD_IDS], 0) == GOOD_IDS
+
+
+@pytest.mark.parametrize("wrong", ["", 7, None, "a\0", "\ud800", "x" * 10_001, "ż" * 5_001])
+def test_of_ids_that_are_checked_together_the_first_wrong_one_is_told_by_its_number(wrong: Any) -> None:
+    items = [BatchItem(item_id, None) for item_id in ("a", wrong, "b", "")]
+    with pytest.raises(InvalidItemError, match=r"^item number 12: "):
+        check_item_ids(items, 10)
+
+
+def test_what_is_no_item_is_refused_among_others() -> None:
+    with pytest.raises(InvalidItemError, match=r"^item number 2: a str is no item"):
+        check_item_ids([BatchItem("a", None), "b"], 0)
 
 
 def test_the_limit_counts_bytes() -> None:

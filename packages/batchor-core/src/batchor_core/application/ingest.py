@@ -1,23 +1,26 @@
 """Ingest: rows of the source become items and encoded requests, slice by slice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 
+from batchor_core.application.build_requests import RequestBuilder
 from batchor_core.application.context import RunContext
 from batchor_core.application.iterable_source import IterableItemSource
 from batchor_core.application.reject import rejections
 from batchor_core.application.replay import replay_prefix
 from batchor_core.application.segment import OpenSegment, sealed_as_committed, segment_record
+from batchor_core.application.stretch import StretchReader
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts
-from batchor_core.domain.item_checks import check_item_id, metadata_text
+from batchor_core.domain.item_checks import check_item_ids, metadata_text
 from batchor_core.domain.job import BatchJob
 from batchor_core.domain.lineage import LineageWriter
-from batchor_core.domain.results import ErrorClass, ItemFailure
+from batchor_core.domain.results import ItemFailure
 from batchor_core.domain.run import RunRecord
-from batchor_core.errors import LeaseLostError, PromptBuildError, RequestEncodingError
+from batchor_core.errors import InvalidItemError, LeaseLostError
 from batchor_core.failpoints import around
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.provider import RequestCodec, TokenCounter
@@ -72,16 +75,12 @@ class Ingestion:
         self._ctx = ctx
         self._job = job
         self._source = source
-        self._codec = codec
         self._tokens = tokens
-        # Looked up once, and not for each row.
-        self._build_prompt = job.build_prompt
-        self._id_head = f"{ctx.tag}-"
-        self._request_limit_bytes = job.chunk_policy.request_limit_bytes
+        self._requests = RequestBuilder(job, codec, run_id=ctx.run_id, tag=ctx.tag)
         self._fence: int | None = None
         self._next_index = 0
         self._cursor: SourceCursor[Any] | None = None
-        self._rows: Iterator[BatchItem[Any]] = iter(())
+        self._reader = StretchReader(iter(()), ctx.services.clock)
         self._segment: OpenSegment | None = None
         self._lineage = LineageWriter(None)
 
@@ -137,22 +136,20 @@ class Ingestion:
     def _open_source(self, checkpoint: JsonValue) -> None:
         is_replayed = isinstance(self._source, IterableItemSource)
         self._cursor = self._source.open(None if is_replayed else checkpoint)
-        self._rows = iter(self._cursor)
+        rows = iter(self._cursor)
         if is_replayed:
-            replay_prefix(self._ctx, self._rows, self._request_of, count=self._next_index)
+            replay_prefix(self._ctx, rows, self._requests.line, count=self._next_index)
+        self._reader = StretchReader(rows, self._ctx.services.clock)
 
     def _read_slice(self) -> _Slice:
         bounds = self._ctx.services.slices
-        chunk = self._job.chunk_policy
         clock = self._ctx.services.clock
         deadline = clock.monotonic() + bounds.max_seconds
         piece = _Slice()
-        for index, item in enumerate(self._rows, start=self._next_index):
-            self._add(piece, item, index)
-            segment = self._segment
-            if segment is not None and (
-                segment.lines >= chunk.max_requests or segment.size_bytes >= chunk.max_batch_bytes
-            ):
+        while items := self._next_items(piece):
+            self._add(piece, items)
+            requests_left, room_bytes = self._segment_room()
+            if requests_left <= 0 or room_bytes <= 0:
                 piece.segment_full = True
                 return piece
             if (
@@ -164,48 +161,66 @@ class Ingestion:
         piece.exhausted = True
         return piece
 
-    def _add(self, piece: _Slice, item: BatchItem[Any], index: int) -> None:
-        item_id = check_item_id(item, index)
-        own = self._lineage.own_metadata(item.metadata, item_id, index)
-        metadata = metadata_text(own, item_id=item_id, place=index) if own else None
-        prompt = self._build(item)
-        line = self._encode(prompt, index)
-        if isinstance(line, ItemFailure):
-            piece.failures.append((index, line))
-            piece.rows.append(ItemRow(index, item_id, metadata, None, 0, 0, 0))
-        else:
-            segment = self._segment or self._open_segment(index)
-            length = len(line)
-            piece.rows.append(ItemRow(index, item_id, metadata, segment.artifact_id, segment.write(line), length, 0))
-            piece.request_bytes += length
+    def _next_items(self, piece: _Slice) -> list[BatchItem[Any]]:
+        """No more than the slice and the segment have room for."""
+        bounds = self._ctx.services.slices
+        requests_left, room_bytes = self._segment_room()
+        return self._reader.take(
+            max_rows=min(bounds.max_rows - len(piece.rows), requests_left),
+            max_bytes=min(bounds.max_bytes - piece.request_bytes, room_bytes),
+        )
+
+    def _segment_room(self) -> tuple[int, int]:
+        """Requests and bytes that the segment can still take."""
+        chunk, segment = self._job.chunk_policy, self._segment
+        if segment is None:
+            return chunk.max_requests, chunk.max_batch_bytes
+        return chunk.max_requests - segment.lines, chunk.max_batch_bytes - segment.size_bytes
+
+    def _add(self, piece: _Slice, items: Sequence[BatchItem[Any]]) -> None:
+        first = self._next_index + len(piece.rows)
+        try:
+            item_ids = check_item_ids(items, first)
+            metadata = self._own_metadata(items, item_ids, first)
+        except InvalidItemError:
+            # Row by row, so that of several faults the first is told, be it a prompt's.
+            for item in items if len(items) > 1 else ():
+                self._add(piece, [item])
+            raise
+        prompts = self._requests.prompts(items)
+        lines = self._requests.lines(prompts, first)
+        self._append(piece, zip(count(first), item_ids, metadata, lines, strict=False))
         if self._tokens is not None:
-            piece.prompts.append(prompt if isinstance(prompt, PromptParts) else PromptParts(""))
+            piece.prompts += [PromptParts("") if isinstance(prompt, ItemFailure) else prompt for prompt in prompts]
 
-    def _build(self, item: BatchItem[Any]) -> PromptParts | ItemFailure:
-        try:
-            prompt = self._build_prompt(item)
-            return prompt if type(prompt) is PromptParts else _checked_prompt(prompt)
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
-            if self._job.on_prompt_error == "fail_item":
-                return ItemFailure(ErrorClass.PROMPT_FAILED, problem)
-            raise PromptBuildError(self._ctx.run_id, item.item_id, problem) from error
+    def _own_metadata(self, items: Sequence[BatchItem[Any]], item_ids: Sequence[str], first: int) -> list[str | None]:
+        """What is to be stored of each item's metadata, as text."""
+        texts: list[str | None] = []
+        for index, item, item_id in zip(count(first), items, item_ids, strict=False):
+            own = self._lineage.own_metadata(item.metadata, item_id, index)
+            texts.append(metadata_text(own, item_id=item_id, place=index) if own else None)
+        return texts
 
-    def _request_of(self, item: BatchItem[Any], index: int) -> bytes | ItemFailure:
-        return self._encode(self._build(item), index)
-
-    def _encode(self, prompt: PromptParts | ItemFailure, index: int) -> bytes | ItemFailure:
-        if isinstance(prompt, ItemFailure):
-            return prompt
-        try:
-            line = self._codec.encode(f"{self._id_head}{index}", prompt)
-        except RequestEncodingError as error:
-            return ItemFailure(ErrorClass.INVALID_REQUEST, str(error))
-        limit = self._request_limit_bytes
-        if len(line) > limit:
-            problem = f"the request has {len(line)} bytes, the limit is {limit}; shorten the prompt"
-            return ItemFailure(ErrorClass.REQUEST_TOO_LARGE, problem)
-        return line
+    def _append(self, piece: _Slice, rows: Iterable[tuple[int, str, str | None, bytes | ItemFailure]]) -> None:
+        segment, requests = self._segment, list[bytes]()
+        begin = offset = 0 if segment is None else segment.size_bytes
+        longest = 0
+        for index, item_id, metadata, line in rows:
+            if isinstance(line, ItemFailure):
+                piece.failures.append((index, line))
+                piece.rows.append(ItemRow(index, item_id, metadata, None, 0, 0, 0))
+                continue
+            if segment is None:
+                segment = self._open_segment(index)
+            length = len(line)
+            piece.rows.append(ItemRow(index, item_id, metadata, segment.artifact_id, offset, length, 0))
+            requests.append(line)
+            offset += length
+            longest = max(longest, length)
+        if segment is not None:
+            segment.extend(requests, size_bytes=offset - begin)
+        piece.request_bytes += offset - begin
+        self._reader.done(line_bytes=longest)
 
     def _open_segment(self, index: int) -> OpenSegment:
         """A new segment, known to the state before a byte of it is written."""
@@ -289,14 +304,6 @@ class Ingestion:
         if self._segment is not None:
             self._segment.close()
         self._cursor = self._segment = None
-
-
-def _checked_prompt(prompt: object) -> PromptParts:
-    if isinstance(prompt, PromptParts):
-        return prompt
-    if isinstance(prompt, str):
-        return PromptParts(prompt)
-    raise TypeError(f"it returned {type(prompt).__name__}; return PromptParts or a str")
 
 
 def _with_tokens(rows: list[ItemRow], tokens: Sequence[int]) -> list[ItemRow]:

@@ -1,6 +1,7 @@
 """Request segments: the files into which ingestion writes each request once."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -26,13 +27,11 @@ class OpenSegment:
         self.size_bytes = 0
         self.lines = 0
 
-    def write(self, line: bytes) -> int:
-        """Append one request line, which waits in memory for the next `sync`; the byte offset at which it begins."""
-        offset = self.size_bytes
-        self._unwritten.append(line)
-        self.size_bytes = offset + len(line)
-        self.lines += 1
-        return offset
+    def extend(self, lines: Sequence[bytes], *, size_bytes: int) -> None:
+        """Append request lines of *size_bytes* together, which wait in memory for the next `sync`."""
+        self._unwritten += lines
+        self.size_bytes += size_bytes
+        self.lines += len(lines)
 
     def sync(self) -> None:
         """Make what was appended durable; only then may the state name it."""

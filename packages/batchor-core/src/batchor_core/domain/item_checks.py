@@ -40,6 +40,14 @@ def check_item_id(item: BatchItem[Any], place: int | str) -> str:
     return item.item_id
 
 
+def check_item_ids(items: Sequence[Any], first: int) -> list[str]:
+    """The id of each item, as `check_item_id` gives it; they stand at the indexes from *first* on."""
+    item_ids = [item.item_id for item in items if isinstance(item, BatchItem)]
+    if len(item_ids) == len(items) and _are_usual(item_ids):
+        return item_ids
+    return [check_item_id(item, index) for index, item in enumerate(items, first)]
+
+
 def item_id_fault(item_id: object) -> str | None:
     """What is wrong with an id, and what to do about it; None when it will do.
 
@@ -61,6 +69,15 @@ def item_id_fault(item_id: object) -> str | None:
             "use a shorter one, for instance a hash of it"
         )
     return None
+
+
+def _are_usual(item_ids: Sequence[str]) -> bool:
+    """Whether `item_id_fault` finds nothing; asked of all together, at a fifth of the cost."""
+    try:
+        text = "".join(item_ids)
+    except TypeError:
+        return False
+    return all(item_ids) and text.isascii() and "\0" not in text and len(text) <= MAX_ITEM_ID_BYTES
 
 
 def place_in_words(place: int | str) -> str:
