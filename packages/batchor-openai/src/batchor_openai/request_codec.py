@@ -4,6 +4,7 @@ The plain body is encoded once, with a mark in each place that differs from row 
 marks. The places are filled by the JSON encoder only, so no text can break out of its string.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -61,6 +62,22 @@ class OpenAIRequestCodec:
                 f"the prompt of request {custom_id} holds half of a surrogate pair at character {error.start}; "
                 "UTF-8 has no such character: replace it in build_prompt"
             ) from None
+
+    def encode_many(self, id_head: str, first: int, prompts: Sequence[PromptParts]) -> Sequence[bytes]:
+        start, middle, end = self._plain
+        # The custom_id's string is open behind the start, and the number is written into it.
+        start, middle = start + _encode_text(id_head)[:-1], b'"' + middle
+        lines = []
+        for index, prompt in enumerate(prompts, first):
+            text: object = prompt.prompt
+            if isinstance(text, str) and prompt.system_prompt is None:
+                try:
+                    lines.append(b"".join((start, b"%d" % index, middle, _encode_text(text), end)))
+                    continue
+                except UnicodeEncodeError:
+                    pass  # `encode` tells it in words
+            lines.append(self.encode(f"{id_head}{index}", prompt))
+        return lines
 
     def decode(self, line: bytes) -> OutputLine:
         return decode_line(line)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import count
 from typing import Any
 
 from batchor_core.application.build_requests import RequestBuilder
@@ -189,14 +188,14 @@ class Ingestion:
             raise
         prompts = self._requests.prompts(items)
         lines = self._requests.lines(prompts, first)
-        self._append(piece, zip(count(first), item_ids, metadata, lines, strict=False))
+        self._append(piece, zip(range(first, first + len(items)), item_ids, metadata, lines, strict=True))
         if self._tokens is not None:
             piece.prompts += [PromptParts("") if isinstance(prompt, ItemFailure) else prompt for prompt in prompts]
 
     def _own_metadata(self, items: Sequence[BatchItem[Any]], item_ids: Sequence[str], first: int) -> list[str | None]:
         """What is to be stored of each item's metadata, as text."""
         texts: list[str | None] = []
-        for index, item, item_id in zip(count(first), items, item_ids, strict=False):
+        for index, (item, item_id) in enumerate(zip(items, item_ids, strict=True), first):
             own = self._lineage.own_metadata(item.metadata, item_id, index)
             texts.append(metadata_text(own, item_id=item_id, place=index) if own else None)
         return texts
