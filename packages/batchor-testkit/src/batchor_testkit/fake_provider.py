@@ -193,6 +193,9 @@ class FakeCodec:
             problem = f"the prompt of {custom_id} holds half of a surrogate pair; correct it"
             raise RequestEncodingError(problem) from None
 
+    def encode_many(self, id_head: str, first: int, prompts: Sequence[PromptParts]) -> Sequence[bytes]:
+        return [self.encode(f"{id_head}{index}", prompt) for index, prompt in enumerate(prompts, first)]
+
     def decode(self, line: bytes) -> OutputLine:
         try:
             return _read(json.loads(line))

@@ -35,7 +35,7 @@ from batchor_core.domain.batch import RemoteBatch
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.results import LineOutcome, OutputLine
 from batchor_core.errors import ProviderError, ProviderRefusedError, RefusalConsequence, RequestEncodingError
-from batchor_core.ports.provider import BatchClient, RequestCodec, StretchCodec
+from batchor_core.ports.provider import BatchClient, RequestCodec
 
 CUSTOM_IDS = ("ab12cd34-0", "ab12cd34-17", "00000000-9999999")
 HALF_A_SURROGATE_PAIR = "\ud83d"
@@ -104,15 +104,11 @@ class RequestCodecContract:
     def test_requests_encoded_together_are_those_encoded_alone(
         self, codec: RequestCodec, texts: list[str], system_prompt: str | None
     ) -> None:
-        if not isinstance(codec, StretchCodec):
-            pytest.skip("this codec encodes one by one only")
         prompts = [PromptParts(text, system_prompt if n % 2 else None) for n, text in enumerate(texts)]
         alone = [codec.encode(f"ab12cd34-{n}", prompt) for n, prompt in enumerate(prompts, 9)]
         assert list(codec.encode_many("ab12cd34-", 9, prompts)) == alone
 
     def test_half_of_a_surrogate_pair_is_refused_among_others_too(self, codec: RequestCodec) -> None:
-        if not isinstance(codec, StretchCodec):
-            pytest.skip("this codec encodes one by one only")
         prompts = [PromptParts("text"), PromptParts(HALF_A_SURROGATE_PAIR), PromptParts("text")]
         with pytest.raises(RequestEncodingError, match="ab12cd34-10"):
             codec.encode_many("ab12cd34-", 9, prompts)

@@ -8,7 +8,7 @@ from batchor_core.domain.item import BatchItem, PromptParts
 from batchor_core.domain.job import BatchJob
 from batchor_core.domain.results import ErrorClass, ItemFailure
 from batchor_core.errors import PromptBuildError, RequestEncodingError
-from batchor_core.ports.provider import RequestCodec, StretchCodec
+from batchor_core.ports.provider import RequestCodec
 
 
 class RequestBuilder:
@@ -19,7 +19,7 @@ class RequestBuilder:
         self._build_prompt = job.build_prompt
         self._fails_item = job.on_prompt_error == "fail_item"
         self._encode = codec.encode
-        self._encode_many = codec.encode_many if isinstance(codec, StretchCodec) else None
+        self._encode_many = codec.encode_many
         self._limit_bytes = job.chunk_policy.request_limit_bytes
         self._run_id = run_id
         self._id_head = f"{tag}-"
@@ -41,7 +41,7 @@ class RequestBuilder:
     def lines(self, prompts: Sequence[PromptParts | ItemFailure], first: int) -> Sequence[bytes | ItemFailure]:
         """The request line of each prompt; they are those of the items from index *first* on."""
         sendable = [prompt for prompt in prompts if not isinstance(prompt, ItemFailure)]
-        if self._encode_many is not None and len(sendable) == len(prompts):
+        if len(sendable) == len(prompts):
             with suppress(RequestEncodingError):
                 lines = self._encode_many(self._id_head, first, sendable)
                 if max(map(len, lines), default=0) <= self._limit_bytes:

@@ -6,7 +6,7 @@ provider may have acted, and never hold a credential.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol
 
 from batchor_core.domain.batch import RemoteBatch
 from batchor_core.domain.item import PromptParts
@@ -54,6 +54,14 @@ class RequestCodec(Protocol):
         """
         ...
 
+    def encode_many(self, id_head: str, first: int, prompts: Sequence[PromptParts]) -> Sequence[bytes]:
+        """What `encode` gives for each prompt; the custom_ids are *id_head* with *first*, *first* + 1, … behind it.
+
+        `RequestEncodingError` when `encode` raises it for any: then each is encoded alone. To call `encode` for each is
+        right, and slow.
+        """
+        ...
+
     def decode(self, line: bytes) -> OutputLine:
         """What one line says, in any shape: never raises; what it can't read is UNREADABLE."""
         ...
@@ -62,18 +70,6 @@ class RequestCodec(Protocol):
         """What `decode` says, at a fraction of its cost, of a line that is nothing but usual; None for any other.
 
         To return None for every line is right, and slow. Never raises.
-        """
-        ...
-
-
-@runtime_checkable
-class StretchCodec(Protocol):
-    """What a codec may add: to encode neighbours together, where that costs less than one by one."""
-
-    def encode_many(self, id_head: str, first: int, prompts: Sequence[PromptParts]) -> Sequence[bytes]:
-        """What `encode` gives for each prompt; the custom_ids are *id_head* with *first*, *first* + 1, … behind it.
-
-        `RequestEncodingError` when `encode` raises it for any: then each is encoded alone.
         """
         ...
 
