@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage, UsualLine
 from batchor_openai.response_codec import decode_line
-from batchor_openai.usual_lines import read_usual
+from batchor_openai.usual_lines import read_usual_chat, read_usual_response
 
 RESPONSE: dict[str, Any] = {
     "id": "batch_req_1",
@@ -119,6 +119,13 @@ def test_a_line_that_differs_anywhere_is_read_as_without_the_short_way(whole: di
     assert len(lines) > 500
     assert [each for each in lines if not agree(each)] == []
     assert any(read_usual(each) is not None for each in lines)
+
+
+def read_usual(raw: bytes) -> UsualLine | None:
+    """What the endpoint's way says to which the line belongs; to the other it is no usual line."""
+    response, chat = read_usual_response(raw), read_usual_chat(raw)
+    assert response is None or chat is None
+    return response or chat
 
 
 def agree(raw: bytes) -> bool:

@@ -17,7 +17,7 @@ from batchor_core.errors import ConfigurationError, RequestEncodingError
 from batchor_openai.config import OpenAIProviderConfig
 from batchor_openai.request_body import build_body
 from batchor_openai.response_codec import decode_line
-from batchor_openai.usual_lines import read_usual
+from batchor_openai.usual_lines import READ_USUAL
 
 _SAMPLES = (
     "",
@@ -41,6 +41,7 @@ class OpenAIRequestCodec:
     def __init__(self, config: OpenAIProviderConfig, schema: OutputSchema | None) -> None:
         self._plain = _compile(config, schema, has_system_prompt=False).segments
         self._with_system_prompt = _compile(config, schema, has_system_prompt=True).segments
+        self._read_usual = READ_USUAL[config.endpoint]
 
     def encode(self, custom_id: str, prompt: PromptParts) -> bytes:
         text: object = prompt.prompt
@@ -83,7 +84,7 @@ class OpenAIRequestCodec:
         return decode_line(line)
 
     def decode_usual(self, line: bytes) -> UsualLine | None:
-        return read_usual(line)
+        return self._read_usual(line)
 
 
 def _compile(config: OpenAIProviderConfig, schema: OutputSchema | None, *, has_system_prompt: bool) -> _Template:

@@ -4,18 +4,18 @@ The shapes here are strict. A line that differs in anything that matters does no
 which says the same of usual lines and something of all others.
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
 
 from batchor_core.domain.results import UsualLine
 from batchor_openai.answers import MAX_COUNT
+from batchor_openai.config import OpenAIEndpoint
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
-
-type _Counts = tuple[int, int, int, int]
-"""Input, output, cached and reasoning tokens."""
 
 
 class _Details(msgspec.Struct, gc=False, frozen=True):
@@ -24,19 +24,6 @@ class _Details(msgspec.Struct, gc=False, frozen=True):
 
 
 _NO_DETAILS = _Details()
-
-
-class _Usage(msgspec.Struct, gc=False):
-    """The names of one endpoint each; the other's are None."""
-
-    input_tokens: _Count | None = None
-    output_tokens: _Count | None = None
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
-    input_tokens_details: _Details = _NO_DETAILS
-    output_tokens_details: _Details = _NO_DETAILS
-    prompt_tokens_details: _Details = _NO_DETAILS
-    completion_tokens_details: _Details = _NO_DETAILS
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -52,6 +39,22 @@ class _Message(msgspec.Struct, gc=False):
     refusal: None = None
 
 
+class _ResponseUsage(msgspec.Struct, gc=False):
+    input_tokens: _Count
+    output_tokens: _Count
+    input_tokens_details: _Details = _NO_DETAILS
+    output_tokens_details: _Details = _NO_DETAILS
+    prompt_tokens: None = None
+    completion_tokens: None = None
+
+
+class _ResponseBody(msgspec.Struct, gc=False):
+    usage: _ResponseUsage
+    status: Literal["completed"]
+    output: tuple[_Message]
+    choices: None = None
+
+
 class _ChatMessage(msgspec.Struct, gc=False):
     content: _Text
     refusal: None = None
@@ -62,62 +65,64 @@ class _Choice(msgspec.Struct, gc=False):
     message: _ChatMessage
 
 
-class _Body(msgspec.Struct, gc=False):
-    """Of either endpoint."""
-
-    usage: _Usage
-    status: Literal["completed"] | None = None
-    output: tuple[_Message] | None = None
-    choices: tuple[_Choice] | None = None
+class _ChatUsage(msgspec.Struct, gc=False):
+    prompt_tokens: _Count
+    completion_tokens: _Count
+    prompt_tokens_details: _Details = _NO_DETAILS
+    completion_tokens_details: _Details = _NO_DETAILS
 
 
-class _Response(msgspec.Struct, gc=False):
+class _ChatBody(msgspec.Struct, gc=False):
+    usage: _ChatUsage
+    choices: tuple[_Choice]
+
+
+class _Response[BodyT](msgspec.Struct, gc=False):
     status_code: Literal[200]
-    body: _Body
+    body: BodyT
 
 
-class _Line(msgspec.Struct, gc=False):
+class _Line[BodyT](msgspec.Struct, gc=False):
     custom_id: str
-    response: _Response
+    response: _Response[BodyT]
     error: None = None
 
 
-_LINE = msgspec.json.Decoder(_Line)
+_RESPONSE = msgspec.json.Decoder(_Line[_ResponseBody])
+_CHAT = msgspec.json.Decoder(_Line[_ChatBody])
+# As `UsualLine._make`, without its check of the number of fields, for it is called for each line.
+_usual = partial(tuple.__new__, UsualLine)
 
 
-def read_usual(line: bytes) -> UsualLine | None:
-    """What a usual line says; None for every other."""
+def read_usual_response(line: bytes) -> UsualLine | None:
+    """What a usual line of the Responses API says; None for every other."""
     try:
-        usual = _LINE.decode(line)
+        usual = _RESPONSE.decode(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    body = usual.response.body
-    if body.choices is not None:
-        text, reason, usage = body.choices[0].message.content, "stop", _chat_usage(body.usage)
-    elif body.output is not None and body.status is not None:
-        text, reason, usage = body.output[0].content[0].text, "completed", _response_usage(body.usage)
-    else:
+    custom_id, body = usual.custom_id, usual.response.body
+    text, usage = body.output[0].content[0].text, body.usage
+    if "\x00" in text or "\x00" in custom_id:
         return None
-    if usage is None or "\x00" in text or "\x00" in usual.custom_id:
-        return None
-    return UsualLine(usual.custom_id, text, reason, *usage)
+    cached, reasoning = usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
+    return _usual((custom_id, text, "completed", usage.input_tokens, usage.output_tokens, cached, reasoning))
 
 
-def _response_usage(usage: _Usage) -> _Counts | None:
-    """None where the counts have the other endpoint's names, or are not there."""
-    ingoing, outgoing = usage.input_tokens, usage.output_tokens
-    if ingoing is None or outgoing is None or usage.prompt_tokens is not None or usage.completion_tokens is not None:
+def read_usual_chat(line: bytes) -> UsualLine | None:
+    """What a usual line of the Chat Completions API says; None for every other."""
+    try:
+        usual = _CHAT.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return ingoing, outgoing, usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
+    custom_id, body = usual.custom_id, usual.response.body
+    text, usage = body.choices[0].message.content, body.usage
+    if "\x00" in text or "\x00" in custom_id:
+        return None
+    cached, reasoning = usage.prompt_tokens_details.cached_tokens, usage.completion_tokens_details.reasoning_tokens
+    return _usual((custom_id, text, "stop", usage.prompt_tokens, usage.completion_tokens, cached, reasoning))
 
 
-def _chat_usage(usage: _Usage) -> _Counts | None:
-    ingoing, outgoing = usage.prompt_tokens, usage.completion_tokens
-    if ingoing is None or outgoing is None:
-        return None
-    return (
-        ingoing,
-        outgoing,
-        usage.prompt_tokens_details.cached_tokens,
-        usage.completion_tokens_details.reasoning_tokens,
-    )
+READ_USUAL: Mapping[OpenAIEndpoint, Callable[[bytes], UsualLine | None]] = {
+    OpenAIEndpoint.RESPONSES: read_usual_response,
+    OpenAIEndpoint.CHAT_COMPLETIONS: read_usual_chat,
+}

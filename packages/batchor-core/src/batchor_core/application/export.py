@@ -51,7 +51,7 @@ class _Progress:
         for page in reader.stored_in_completion_order(after=self.sequence, limit=limit):
             self.sequence = page.results[-1].sequence
             self.count += len(page.results)
-            yield page.lines(structured=structured, sequenced=True)
+            yield from page.lines(structured=structured, sequenced=True)
 
 
 def _sequence_of(line: bytes | None) -> int:

@@ -59,7 +59,6 @@ def _download(ctx: RunContext, client: BatchClient, remote_id: str, *, kind: Art
         kind=kind,
         name=name,
         size_bytes=size,
-        lines=sink.lines,
         sha256=sink.hexdigest(),
         state="complete",
     )
@@ -93,16 +92,14 @@ def _with_artifact(batch: BatchRecord, kind: ArtifactKind, artifact_id: int) -> 
 
 
 class _HashingWriter:
-    """Counts lines and hashes bytes on their way into an artifact."""
+    """Hashes bytes on their way into an artifact."""
 
     def __init__(self, writer: ArtifactWriter) -> None:
         self._writer = writer
         self._sha256 = hashlib.sha256()
-        self.lines = 0
 
     def write(self, data: bytes, /) -> int:
         self._sha256.update(data)
-        self.lines += data.count(b"\n")
         return self._writer.write(data)
 
     def sync(self) -> int:

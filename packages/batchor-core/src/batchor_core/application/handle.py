@@ -5,6 +5,7 @@ from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Generic, Literal, Self, TypeVar, cast, overload
 
@@ -269,7 +270,7 @@ class Run(Generic[ResultT]):  # noqa: UP046  its parameter is bound by overloads
         """
         structured = self.is_structured
         pages = self._reader(typed=False).stored_in_input_order()
-        lines = (page.lines(structured=structured, sequenced=False) for page in pages)
+        lines = chain.from_iterable(page.lines(structured=structured, sequenced=False) for page in pages)
         return export_bundle(self._services, self._run_id, Path(destination_dir), result_lines=lines)
 
     def prune_artifacts(self, *, include_raw_output_artifacts: bool = False) -> PruneReport:

@@ -62,29 +62,44 @@ class LineReader:
     def window(self, content: BinaryIO, *, start: int) -> Window | None:
         """The next lines from byte *start* on; None when there are no more."""
         content.seek(start)
-        window = Window(end=start)
-        while len(window.lines) < WINDOW_LINES and window.end - start < WINDOW_BYTES:
-            line = content.readline(MAX_LINE_BYTES)
-            if not line:
-                break
-            if not line.isspace():
-                self._add(window, line)
-            window.end += len(line)
-        return None if window.end == start else window
+        window, end = Window(end=start), start
+        # Looked up once, and not for each line.
+        lines, readline, decode_usual = window.lines, content.readline, self._decode_usual
+        while len(lines) < WINDOW_LINES and end - start < WINDOW_BYTES and (raw := readline(MAX_LINE_BYTES)):
+            usual = decode_usual(raw)
+            index = None if usual is None else self._item_index(usual.custom_id)
+            if usual is None or index is None or self._is_misfit(usual):
+                self._add(window, raw, offset=end)
+            else:
+                lines.append((index, end, len(raw), *usual[1:]))
+            end += len(raw)
+        window.end = end
+        return None if end == start else window
 
-    def _add(self, window: Window, raw: bytes) -> None:
-        usual = self._decode_usual(raw)
-        line = self._decode(raw) if usual is None else usual
+    def _add(self, window: Window, raw: bytes, *, offset: int) -> None:
+        """Any line, whatever it says."""
+        if raw.isspace():
+            return
+        line = self._decode(raw)
         index = self._item_index(line.custom_id)
         if index is None:
             window.foreign += 1
-            return
-        fault = None if self._fault_in is None else self._fault_in(line)
-        if usual is not None and fault is None:
-            window.lines.append((index, window.end, len(raw), *usual[1:]))
         else:
-            full = line if isinstance(line, OutputLine) else line.in_full()
-            window.lines.append((index, window.end, len(raw), full if fault is None else _misfit(full, fault)))
+            window.lines.append((index, offset, len(raw), self._checked(line)))
+
+    def _is_misfit(self, usual: UsualLine) -> bool:
+        return self._fault_in is not None and self._fault_in(usual.text) is not None
+
+    def _checked(self, line: OutputLine) -> OutputLine:
+        """The line, and whether its text fits the model where one is expected."""
+        if self._fault_in is None or line.outcome not in _MAY_BE_ACCEPTED:
+            return line
+        fault = self._fault_in(line.text or "")
+        if fault is None:
+            return line
+        if line.outcome is not LineOutcome.ANSWERED:
+            return replace(line, fits_model=False)
+        return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=fault, fits_model=False)
 
     def _item_index(self, custom_id: str | None) -> int | None:
         if custom_id is None or not custom_id.startswith(self._prefix):
@@ -93,16 +108,13 @@ class LineReader:
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
-def _checker(model: type[OutputModel]) -> Callable[[UsualLine | OutputLine], str | None]:
-    """What says why the text of a line is no instance of *model*; None where it is, and where none is expected."""
+def _checker(model: type[OutputModel]) -> Callable[[str], str | None]:
+    """What says why a text is no instance of *model*; None where it is."""
     # Pydantic takes nothing but JSON, apart from NaN and Infinity; what a class does on its own, nobody knows. Exports
     # pass on the text as it is.
     is_pydantic = getattr(model.model_validate_json, "__module__", None) == "pydantic.main"
 
-    def fault_in(line: UsualLine | OutputLine) -> str | None:
-        if isinstance(line, OutputLine) and line.outcome not in _MAY_BE_ACCEPTED:
-            return None
-        text = line.text or ""
+    def fault_in(text: str) -> str | None:
         try:
             model.model_validate_json(text)
             if not is_pydantic or "NaN" in text or "Infinity" in text:
@@ -112,12 +124,6 @@ def _checker(model: type[OutputModel]) -> Callable[[UsualLine | OutputLine], str
         return None
 
     return fault_in
-
-
-def _misfit(line: OutputLine, fault: str) -> OutputLine:
-    if line.outcome is not LineOutcome.ANSWERED:
-        return replace(line, fits_model=False)
-    return replace(line, outcome=LineOutcome.INVALID_OUTPUT, message=fault, fits_model=False)
 
 
 def _refuse_constant(constant: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from functools import partial
 from operator import attrgetter, itemgetter
 
 from batchor_core.application.members import UNTRIED, Members
@@ -16,6 +17,8 @@ from batchor_core.domain.run import RunRecord
 _NO_USAGE = TokenUsage()
 _COUNTS = [each.name for each in fields(TokenUsage)]
 _BY_INDEX = itemgetter(0)
+# As `ResultRow._make`, without its check of the number of columns, for nearly all results are made by it.
+_row = partial(tuple.__new__, ResultRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,19 @@ def settle(lines: list[PlacedLine], members: Members, *, terms: Terms, sequence:
     A line whose item is not (or no longer) among the members is a second answer, and is not applied.
     """
     outcome = Settlement()
+    take, results, batch_id, artifact_id = members.take, outcome.results, terms.batch_id, terms.artifact_id
     lines.sort(key=_BY_INDEX)
     lines.reverse()
     while lines:
         placed = lines.pop()
-        before = members.take(placed[0])
+        before = take(placed[0])
         if before is None:
             outcome.second_answers += 1
         elif before is UNTRIED and len(placed) != 4:
             # Nearly all lines: what `settle_one` would do with them, without a look at policies.
+            ended_as = sequence + len(results) + 1
+            results.append(_row((placed[0], ended_as, 1, batch_id, artifact_id, *placed[1:], None)))
             outcome.completed += 1
-            ended_as = sequence + len(outcome.results) + 1
-            row = (placed[0], ended_as, 1, terms.batch_id, terms.artifact_id, *placed[1:], None)
-            outcome.results.append(ResultRow._make(row))
         else:
             settle_one(outcome, in_full(placed), before, terms=terms, sequence=sequence)
     return outcome

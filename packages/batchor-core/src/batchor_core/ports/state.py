@@ -90,6 +90,7 @@ class ArtifactRecord:
     name: str
     size_bytes: int = 0
     lines: int = 0
+    """Requests of a segment; lines of raw files are not counted."""
     sha256: str | None = None
     """Hex, over `size_bytes`; None while it is open, and for a segment whose worker died."""
     state: str = "open"
