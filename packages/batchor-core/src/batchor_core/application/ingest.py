@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from batchor_core.application.build_requests import RequestBuilder
@@ -25,6 +26,9 @@ from batchor_core.json_types import JsonValue
 from batchor_core.ports.provider import RequestCodec, TokenCounter
 from batchor_core.ports.sources import CheckpointedItemSource, SourceCursor
 from batchor_core.ports.state import ItemRow, UnitOfWork
+
+# As `ItemRow._make`, without its check of the number of columns, for nearly all rows are made by it.
+_row = partial(tuple.__new__, ItemRow)
 
 
 @dataclass(slots=True)
@@ -203,7 +207,6 @@ class Ingestion:
     def _append(self, piece: _Slice, rows: Iterable[tuple[int, str, str | None, bytes | ItemFailure]]) -> None:
         segment, requests = self._segment, list[bytes]()
         begin = offset = 0 if segment is None else segment.size_bytes
-        longest = 0
         for index, item_id, metadata, line in rows:
             if isinstance(line, ItemFailure):
                 piece.failures.append((index, line))
@@ -212,14 +215,13 @@ class Ingestion:
             if segment is None:
                 segment = self._open_segment(index)
             length = len(line)
-            piece.rows.append(ItemRow(index, item_id, metadata, segment.artifact_id, offset, length, 0))
+            piece.rows.append(_row((index, item_id, metadata, segment.artifact_id, offset, length, 0)))
             requests.append(line)
             offset += length
-            longest = max(longest, length)
         if segment is not None:
             segment.extend(requests, size_bytes=offset - begin)
         piece.request_bytes += offset - begin
-        self._reader.done(line_bytes=longest)
+        self._reader.done(line_bytes=max(map(len, requests), default=0))
 
     def _open_segment(self, index: int) -> OpenSegment:
         """A new segment, known to the state before a byte of it is written."""
