@@ -60,20 +60,22 @@ def commands() -> str:
     """Every command with its help, usage and options, as the command itself shows them."""
     group = typer.main.get_command(app)
     top = group.make_context("batchor", [], resilient_parsing=True)
-    return "\n\n".join(_command(name, command, parent) for name, command, parent in _subcommands(group, top))
+    return "\n\n".join(_command(context) for context in _subcommands(group, top))
 
 
-def _subcommands(group: Any, context: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Each command with its name and its parent's context; of a group of commands, those in it."""
+def _subcommands(group: Any, context: Any) -> Iterator[Any]:
+    """Each command's context; of a group of commands, those in it."""
     for name, command in sorted(group.commands.items()):
-        if hasattr(command, "commands"):
-            yield from _subcommands(command, command.make_context(name, [], parent=context, resilient_parsing=True))
+        own = command.make_context(name, [], parent=context, resilient_parsing=True)
+        # Not `command`: that one may only stand for the command, until it is called.
+        if hasattr(own.command, "commands"):
+            yield from _subcommands(own.command, own)
         else:
-            yield name, command, context
+            yield own
 
 
-def _command(name: str, command: Any, top: Any) -> str:
-    context = command.make_context(name, [], parent=top, resilient_parsing=True)
+def _command(context: Any) -> str:
+    command = context.command
     usage = f"```text\n{command.get_usage(context)}\n```"
     rows = [_shown(record) for param in command.params if (record := param.get_help_record(context))]
     title = context.command_path.removeprefix("batchor ")

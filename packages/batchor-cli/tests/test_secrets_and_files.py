@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from batchor_cli.app import app
 from batchor_cli.model_class import chosen_model
+from batchor_cli.on_demand import KNOWN, loaded
 from batchor_cli.worker_health import HealthFile
 from batchor_cli.worker_log import log_to_stderr
 
@@ -29,7 +30,8 @@ def options_of(command: Any) -> Iterator[str]:
 
 
 def test_no_option_takes_a_key_or_a_password() -> None:
-    options = set(options_of(typer.main.get_command(app)))
+    commands = [typer.main.get_command(app), *(loaded(name) for name in KNOWN)]
+    options = {option for command in commands for option in options_of(command)}
     assert "--model" in options
     assert {name for name in options if re.search("key|secret|password|credential", name)} == {"--api-key-env"}
 

@@ -10,11 +10,11 @@ from batchor_cli.__main__ import main
 try:
     main()
 except SystemExit as end:
-    print("loaded", end.code, *sorted({name.partition(".")[0] for name in sys.modules}))
+    print("loaded", end.code, *sorted(sys.modules))
 """
 
 
-def loaded_by(*arguments: str) -> set[str]:
+def modules_loaded_by(*arguments: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", REPORT, *arguments], capture_output=True, text=True, check=True, timeout=60
     )
@@ -24,8 +24,31 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(names)
 
 
+def loaded_by(*arguments: str) -> set[str]:
+    """The packages of these modules."""
+    return {name.partition(".")[0] for name in modules_loaded_by(*arguments)}
+
+
 def test_help_loads_no_heavy_library() -> None:
     assert not loaded_by("--help") & set(HEAVY)
+
+
+def test_help_loads_only_what_lists_the_commands() -> None:
+    own = {name for name in modules_loaded_by("--help") if name.startswith("batchor")}
+    assert own == {
+        "batchor_cli",
+        "batchor_cli.__main__",
+        "batchor_cli.app",
+        "batchor_cli.exit_codes",
+        "batchor_cli.on_demand",
+        "batchor_cli.signals",
+        "batchor_cli.terminal",
+    }
+
+
+def test_a_command_loads_no_other() -> None:
+    commands = {name for name in modules_loaded_by("events", "--help") if name.startswith("batchor_cli.commands.")}
+    assert commands == {"batchor_cli.commands.watch"}
 
 
 def test_the_help_of_a_command_loads_no_heavy_library() -> None:

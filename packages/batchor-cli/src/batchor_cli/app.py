@@ -4,14 +4,7 @@ from typing import Annotated
 
 import typer
 
-from batchor_cli.commands.audit import audit
-from batchor_cli.commands.config import config
-from batchor_cli.commands.control import cancel, pause, resume, retry
-from batchor_cli.commands.keep import export_artifacts, prune_artifacts, verify
-from batchor_cli.commands.results import results
-from batchor_cli.commands.start import run, start
-from batchor_cli.commands.watch import events, runs, status, wait
-from batchor_cli.commands.worker import worker
+from batchor_cli.on_demand import add_known
 
 app = typer.Typer(
     help="Run large datasets through LLM batch APIs, durably.",
@@ -44,9 +37,4 @@ def _batchor(
     del version
 
 
-for command in (
-    start, status, wait, results, run, pause, resume, cancel, retry, runs, events, audit,
-    export_artifacts, prune_artifacts, verify, worker,
-):  # fmt: skip
-    app.command()(command)
-app.add_typer(config, name="config")
+add_known(app)

@@ -10,6 +10,7 @@ from batchor_cli.options import Place
 from batchor_cli.terminal import print_document, print_text
 
 config = typer.Typer(
+    name="config",
     help="What is set, and who decided it.",
     no_args_is_help=True,
     add_completion=False,
