@@ -7,13 +7,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.cases import HTTP, LINKED, Case, cases_of, measure_case
 from benchmarks.figures import Figures, Measurement, figures_of
+from benchmarks.limits import Limit, limits_of
 from benchmarks.machine import describe
 from benchmarks.sides import measure_sides
-from benchmarks.table import tables
+from benchmarks.table import limit_table, tables
 from benchmarks.workload import Workload, prepare
 
 _REPOSITORY = Path(__file__).parents[1]
@@ -30,7 +32,9 @@ def main() -> None:
         sides = {} if options.no_sides else measure_sides(work_dir, prompts=max(options.rows))
     for name, value in sides.items():
         print(f"{name}: {value:,.2f}")
-    _save(options, figures, measurements, sides)
+    limits = limits_of(figures, sides)
+    print(*limit_table(limits), sep="\n")
+    _save(options, figures, measurements, sides, limits=limits)
 
 
 def _measure(options: argparse.Namespace, work_dir: Path) -> tuple[list[Figures], list[Measurement]]:
@@ -64,6 +68,8 @@ def _save(
     figures: Sequence[Figures],
     measurements: Sequence[Measurement],
     sides: dict[str, float],
+    *,
+    limits: Sequence[Limit],
 ) -> None:
     machine = describe()
     libraries = machine["libraries"]
@@ -71,10 +77,13 @@ def _save(
     path = options.results_dir / f"{libraries['batchor']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
+        "version": libraries["batchor"],
+        "date": datetime.now(UTC).date().isoformat(),
         "machine": machine,
         "repetitions": options.repetitions,
         "figures": [asdict(each) for each in figures],
         "sides": sides,
+        "limits": [{**asdict(each), "is_held": each.is_held} for each in limits],
         "measurements": [asdict(each) for each in measurements],
     }
     path.write_text(json.dumps(content, indent=1, default=str) + "\n")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.cases import FLOOR
-from benchmarks.figures import Figures
-from benchmarks.meter import INGEST, PHASES, SUBMIT
+from benchmarks.figures import BOTH, Figures
+from benchmarks.limits import Limit
+from benchmarks.meter import PHASES
 
 _FIRST, _CELL = 22, 22
 
@@ -15,9 +15,8 @@ def tables(figures: Sequence[Figures]) -> Iterator[str]:
         group = [each for each in figures if (each.rows, each.case.structured) == (rows, structured)]
         yield f"\n{rows:,} rows, {group[0].case.kind}: CPU µs a row (x floor)"
         yield _line("", *(each.case.name for each in group))
-        for phase in PHASES:
+        for phase in (*PHASES, BOTH):
             yield _line(phase, *(_us(each.phases_us[phase], each.phase_ratios.get(phase)) for each in group))
-        yield _line("ingest + submit", *(_sum_of_both(each, group[0]) for each in group))
         yield _line("total", *(_us(each.total_us, each.total_ratio) for each in group))
         yield _line("spread of totals", *(f"{each.spread:.2f}" for each in group))
         yield _line("wall s", *(f"{each.wall_s:.2f}" for each in group))
@@ -28,10 +27,12 @@ def tables(figures: Sequence[Figures]) -> Iterator[str]:
             yield _line(fact, *cells)
 
 
-def _sum_of_both(figures: Figures, floor: Figures) -> str:
-    total = figures.phases_us[INGEST] + figures.phases_us[SUBMIT]
-    of_floor = floor.phases_us[INGEST] + floor.phases_us[SUBMIT]
-    return _us(total, None if figures.case.subject == FLOOR else total / of_floor)
+def limit_table(limits: Sequence[Limit]) -> Iterator[str]:
+    """A line for each limit."""
+    yield "\nlimits"
+    for each in limits:
+        verdict = "held" if each.is_held else "NOT HELD"
+        yield f"{each.name:<50}{each.figure:>9.2f}  limit {each.limit:>6.2f}  {verdict:<9}{each.at}".rstrip()
 
 
 def _us(value: float, ratio: float | None) -> str:
