@@ -2,12 +2,14 @@
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import performance_tables
 import typer
+from markdown_table import table
 
 from batchor.settings import Settings
 from batchor_cli.app import app
@@ -47,13 +49,13 @@ def _state_table(machine: StateTable) -> str:
     rows = [(f"`{status}`", f"`{event}`", f"`{target}`") for (status, event), target in machine.table.items()]
     terminal = ", ".join(f"`{status}`" for status in sorted(machine.terminal))
     ends = f"\n\nTerminal: {terminal}." if terminal else ""
-    return f"## {machine.title}\n\n{_table(('from', 'event', 'to'), rows)}{ends}"
+    return f"## {machine.title}\n\n{table(('from', 'event', 'to'), rows)}{ends}"
 
 
 def derived_statuses() -> str:
     """Which status an item has by the state of the batch that holds it."""
     rows = [(f"`{state}`", f"`{status}`") for state, status in item.BATCH_STATE_TO_STATUS.items()]
-    return _table(("the batch is", "its items are"), rows)
+    return table(("the batch is", "its items are"), rows)
 
 
 def commands() -> str:
@@ -79,7 +81,7 @@ def _command(context: Any) -> str:
     usage = f"```text\n{command.get_usage(context)}\n```"
     rows = [_shown(record) for param in command.params if (record := param.get_help_record(context))]
     title = context.command_path.removeprefix("batchor ")
-    return f"## {title}\n\n{inspect.cleandoc(command.help or '')}\n\n{usage}\n\n{_table(('option', 'meaning'), rows)}"
+    return f"## {title}\n\n{inspect.cleandoc(command.help or '')}\n\n{usage}\n\n{table(('option', 'meaning'), rows)}"
 
 
 def _shown(record: tuple[str, str]) -> tuple[str, str]:
@@ -89,7 +91,7 @@ def _shown(record: tuple[str, str]) -> tuple[str, str]:
 
 def settings() -> str:
     """The settings with their variables, defaults and docstrings."""
-    return _table(("variable", "default", "meaning"), list(_settings()))
+    return table(("variable", "default", "meaning"), list(_settings()))
 
 
 def _settings() -> Iterator[tuple[str, str, str]]:
@@ -99,18 +101,10 @@ def _settings() -> Iterator[tuple[str, str, str]]:
         yield f"`{prefix}{name.upper()}`", default, field.description or ""
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 _GENERATORS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "derived statuses": derived_statuses,
     "settings": settings,
+    **performance_tables.GENERATORS,
     "state tables": state_tables,
 }
