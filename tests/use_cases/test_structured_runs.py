@@ -1,9 +1,11 @@
 """Runs with an output model: typed results, invalid answers, and finding the model again in another process."""
 
+import json
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from pydantic import BaseModel
@@ -20,6 +22,29 @@ type MakeJob = Callable[..., BatchJob[Any, Any]]
 class Verdict(BaseModel):
     label: str
     score: float
+
+
+class Fenced(Verdict):
+    """Makes instances of texts that are no JSON."""
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> "Fenced":
+        text = json_data if isinstance(json_data, str) else json_data.decode()
+        return super().model_validate_json(text.removeprefix("```json").removesuffix("```"), **options)
+
+
+class Plain:
+    """A model class that is not Pydantic's."""
+
+    @classmethod
+    def model_json_schema(cls) -> dict[str, Any]:
+        return Verdict.model_json_schema()
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, /) -> Self:
+        if b"label" not in (json_data.encode() if isinstance(json_data, str) else json_data):
+            raise ValueError("no label")
+        return cls()
 
 
 class Reversed(BaseModel):
@@ -47,6 +72,29 @@ def test_each_output_is_an_instance_of_the_model(world: Any, job: MakeJob) -> No
     run = world.new_process().run_and_wait(job(3, structured_output=Verdict))
     assert [result.output for result in run.results()] == [Verdict(label=f"prompt {n}", score=0.5) for n in range(3)]
     assert isinstance(run.results()[0], StructuredItemResult)
+
+
+@pytest.mark.parametrize("model", [Fenced, Plain])
+def test_an_answer_that_is_no_json_fails_whatever_the_model_takes(
+    world: Any, job: MakeJob, model: type[Any], tmp_path: Path
+) -> None:
+    answer = '{"label": "a", "score": 1}'
+    world.server.answer = lambda prompt: {"text": answer if prompt.endswith("0") else f"```json{answer}```"}
+    run = world.new_process().run_and_wait(job(2, structured_output=model))
+    good, bad = run.results()
+    assert isinstance(good.output, model)
+    assert bad.error.error_class == "invalid_output"
+    run.export_terminal_results(tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert sorted(str(line["output"]) for line in lines) == ["None", "{'label': 'a', 'score': 1}"]
+
+
+def test_an_answer_is_exported_with_the_numbers_that_the_model_wrote(world: Any, job: MakeJob, tmp_path: Path) -> None:
+    world.server.answer = lambda _: {"text": '{\n  "label": "a",\r\n  "score": 0.10000000000000000555}'}
+    run = world.new_process().run_and_wait(job(1, structured_output=Verdict))
+    run.export_terminal_results(tmp_path / "out.jsonl")
+    (line,) = (tmp_path / "out.jsonl").read_bytes().splitlines()
+    assert b"0.10000000000000000555" in line
 
 
 def test_an_answer_that_is_no_instance_is_tried_again_and_fails_at_last(world: Any, job: MakeJob) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
+from batchor_core.application.output_model import parser_of
 from batchor_core.domain.job import OutputModel
 from batchor_core.domain.results import LineOutcome, OutputLine, UsualLine
 from batchor_core.ports.provider import RequestCodec
@@ -110,14 +111,13 @@ class LineReader:
 
 def _checker(model: type[OutputModel]) -> Callable[[str], str | None]:
     """What says why a text is no instance of *model*; None where it is."""
-    # Pydantic takes nothing but JSON, apart from NaN and Infinity; what a class does on its own, nobody knows. Exports
-    # pass on the text as it is.
-    is_pydantic = getattr(model.model_validate_json, "__module__", None) == "pydantic.main"
+    parse = parser_of(model)
 
     def fault_in(text: str) -> str | None:
         try:
-            model.model_validate_json(text)
-            if not is_pydantic or "NaN" in text or "Infinity" in text:
+            parse(text)
+            if "NaN" in text or "Infinity" in text:
+                # Exports pass the text on as it is, and these are no JSON.
                 json.loads(text, parse_constant=_refuse_constant)
         except Exception as error:  # noqa: BLE001  whatever a validator of the user's raises is this item's failure
             return _reason(error)

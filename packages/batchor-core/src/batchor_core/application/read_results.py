@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import batched, repeat
 
+from batchor_core.application.output_model import parser_of
 from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.job import OutputModel
 from batchor_core.domain.lineage import LineageSpan, lineage_of
@@ -30,7 +31,7 @@ class ResultReader:
         self._run_id = run_id
         self._store = store
         self._artifacts = artifacts
-        self._model = model
+        self._structured = None if model is None else _reader_of(model)
 
     def in_input_order(self) -> Iterator[TextItemResult]:
         """Every result so far, by the item's place in the input."""
@@ -78,9 +79,9 @@ class ResultReader:
             left = None if left is None else left - len(page.results)
 
     def _built(self, page: "ResultPage") -> Iterator[TextItemResult]:
-        if (model := self._model) is None:
+        if self._structured is None:
             return map(TextItemResult.of_stored, page.results, repeat(page))
-        return map(_structured, page.results, repeat(page), repeat(model))
+        return map(self._structured, page.results, repeat(page))
 
     def _by_index(self, *, first: int) -> "ResultPage":
         return self._page(lambda uow: uow.results.by_index(self._run_id, first=first, limit=PAGE_ROWS))
@@ -162,20 +163,20 @@ class ResultPage:
         return self._records[artifact_id]
 
 
-def _structured(stored: StoredResult, page: ResultPage, model: type[OutputModel]) -> TextItemResult:
-    result = _structured_of_stored(stored, page)
-    result.output = _output(stored, model)
-    return result
+def _reader_of(model: type[OutputModel]) -> Callable[[StoredResult, ResultPage], TextItemResult]:
+    """What makes a structured result of a stored one."""
+    parse = parser_of(model)
 
+    def structured(stored: StoredResult, page: ResultPage) -> TextItemResult:
+        result = _structured_of_stored(stored, page)
+        try:
+            result.output = None if stored.failure is not None else parse(stored.output_text or "")
+        except ValueError as error:
+            # It was accepted when it came in: a validator has changed since.
+            raise StructuredOutputError(
+                f"the stored answer of item {stored.item_id!r} is no {model.__name__} any more: {error}; "
+                "restore the class as it was, or read the run's texts with iter_results(typed=False)"
+            ) from error
+        return result
 
-def _output(stored: StoredResult, model: type[OutputModel]) -> OutputModel | None:
-    if stored.failure is not None:
-        return None
-    try:
-        return model.model_validate_json(stored.output_text or "")
-    except ValueError as error:
-        # It was accepted when it came in: a validator has changed since.
-        raise StructuredOutputError(
-            f"the stored answer of item {stored.item_id!r} is no {model.__name__} any more: {error}; "
-            "restore the class as it was, or read the run's texts with iter_results(typed=False)"
-        ) from error
+    return structured
