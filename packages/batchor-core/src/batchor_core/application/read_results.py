@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import batched, repeat
+from operator import attrgetter
 
 from batchor_core.application.output_model import parser_of
 from batchor_core.application.result_lines import result_lines
@@ -17,6 +18,7 @@ from batchor_core.ports.state import ArtifactRecord, StateStore, UnitOfWork
 PAGE_ROWS = 1_000
 _LINES_AT_ONCE = 100
 """Texts of some hundred kilobytes take the allocator, and the caches, a third longer."""
+_ITEM_INDEX = attrgetter("item_index")
 
 # Looked up once: `[OutputModel]` takes longer than all that the call does.
 _structured_of_stored = StructuredItemResult[OutputModel].of_stored
@@ -93,9 +95,12 @@ class ResultReader:
         """One page of results and the lineage of their items: all that is read goes through here."""
         with self._store.reading() as uow:
             results = read(uow)
-            indexes = [stored.item_index for stored in results]
-            spans = uow.lineage.spans(self._run_id, first=min(indexes), last=max(indexes) + 1) if indexes else ()
+            spans = self._spans_of(results, uow) if results else ()
         return ResultPage(self._run_id, results, spans, store=self._store, artifacts=self._artifacts)
+
+    def _spans_of(self, results: Sequence[StoredResult], uow: UnitOfWork) -> Sequence[LineageSpan]:
+        first, last = min(map(_ITEM_INDEX, results)), max(map(_ITEM_INDEX, results))
+        return uow.lineage.spans(self._run_id, first=first, last=last + 1)
 
 
 class ResultPage:
