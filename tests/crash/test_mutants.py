@@ -21,7 +21,7 @@ from batchor_core.domain import retry
 from batchor_core.domain.batch import BatchEvent, BatchRecord, RemoteBatch
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import ItemEvent, ItemStatus
-from batchor_core.domain.results import LineOutcome
+from batchor_core.domain.output_line import LineOutcome
 from batchor_core.failpoints import around
 from batchor_core.ports.provider import BatchClient
 from batchor_testkit import flaky_provider

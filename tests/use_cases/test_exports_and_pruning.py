@@ -14,7 +14,7 @@ from batchor_core import ArtifactPolicy
 from batchor_core.application.bundle import verify_bundle
 from batchor_core.domain.job import BatchJob
 from batchor_core.errors import ArtifactError, NotExportedError, RunNotFinishedError
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord
+from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord
 
 type MakeJob = Callable[..., BatchJob[Any, None]]
 

@@ -17,7 +17,7 @@ from batchor_core.domain.job import StoredJob
 from batchor_core.domain.lease import Lease
 from batchor_core.domain.results import FailureCount
 from batchor_core.domain.run import IngestState, RunRecord
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord
+from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord
 
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
 LIMITS = OpenAIEnqueueLimitConfig(enqueued_token_limit=1_000, quota_scope="shared")

@@ -10,7 +10,8 @@ from batchor_core.adapters.memory_state import MemoryStateStore
 from batchor_core.domain.results import ResultRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.errors import RunNotFoundError, StorageError
-from batchor_core.ports.state import ItemRow, StateStore
+from batchor_core.ports.state import StateStore
+from batchor_core.ports.state_records import ItemRow
 
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 MANY = 200_000

@@ -9,8 +9,8 @@ import pytest
 
 from batchor_core.domain.capacity import EnqueueLimits
 from batchor_core.domain.chunking import ChunkLimits, RequestRef, plan_chunk
+from batchor_core.domain.output_line import LineOutcome
 from batchor_core.domain.policies import ChunkPolicy, RetryPolicy
-from batchor_core.domain.results import LineOutcome
 from batchor_core.domain.retry import Tries, Verdict, backoff, judge, retry_at
 from batchor_core.errors import ConfigurationError
 

@@ -8,14 +8,8 @@ from typing import Any
 import pytest
 
 from batchor_core.domain.item import ItemStatus
-from batchor_core.domain.results import (
-    ItemFailure,
-    ResultRow,
-    StoredResult,
-    StructuredItemResult,
-    TextItemResult,
-    TokenUsage,
-)
+from batchor_core.domain.output_line import TokenUsage
+from batchor_core.domain.results import ItemFailure, ResultRow, StoredResult, StructuredItemResult, TextItemResult
 from batchor_core.json_types import JsonValue
 
 FAILURE = ItemFailure("refused", "no", code="c")

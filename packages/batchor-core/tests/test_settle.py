@@ -9,10 +9,10 @@ import pytest
 from batchor_core.application.members import UNTRIED, Members
 from batchor_core.application.output_lines import PlacedLine
 from batchor_core.application.settle import Settlement, Terms, settle, settle_one
+from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage
 from batchor_core.domain.policies import RetryPolicy
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
 from batchor_core.domain.retry import Tries
-from batchor_core.ports.state import Holding, Member
+from batchor_core.ports.state_records import Holding, Member
 
 TERMS = Terms(
     batch_id=4,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage
 from batchor_openai.response_codec import decode_line
 
 ID = "ab12cd34-1"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage, UsualLine
+from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage, UsualLine
 from batchor_openai.response_codec import decode_line
 from batchor_openai.usual_lines import read_usual_chat, read_usual_response
 

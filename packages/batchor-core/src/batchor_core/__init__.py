@@ -18,15 +18,14 @@ from batchor_core.application.work import WorkReport
 from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts, StatusCounts
 from batchor_core.domain.job import BatchJob
+from batchor_core.domain.output_line import LineOutcome, TokenUsage
 from batchor_core.domain.policies import ArtifactPolicy, ChunkPolicy, RecoveryPolicy, RetryPolicy, SlicePolicy
 from batchor_core.domain.results import (
     ErrorClass,
     ItemFailure,
-    LineOutcome,
     StructuredItemResult,
     TerminalResultsPage,
     TextItemResult,
-    TokenUsage,
 )
 from batchor_core.domain.run import RunControlState, RunLifecycleStatus, RunSnapshot, RunSummary
 from batchor_core.errors import BatchorError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from batchor_core.domain.results import LineOutcome, TokenUsage
+from batchor_core.domain.output_line import LineOutcome, TokenUsage
 from batchor_openai.response_shapes import Body, Choice, Details, Incomplete, Message, Part, Usage
 
 # Tuples where the value may be of any type: what has no hash cannot be looked for in a set.

@@ -12,7 +12,7 @@ import msgspec
 
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.job import OutputSchema
-from batchor_core.domain.results import OutputLine, UsualLine
+from batchor_core.domain.output_line import OutputLine, UsualLine
 from batchor_core.errors import ConfigurationError, RequestEncodingError
 from batchor_openai.config import OpenAIProviderConfig
 from batchor_openai.request_body import build_body

@@ -8,7 +8,7 @@ import re
 
 import msgspec
 
-from batchor_core.domain.results import LineOutcome, OutputLine
+from batchor_core.domain.output_line import LineOutcome, OutputLine
 from batchor_openai.answers import Answer, read_chat, read_response, read_usage
 from batchor_openai.errors import scrub
 from batchor_openai.response_shapes import BODY, LINE, Body, Fault, Line, Response

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from batchor_core.domain.results import UsualLine
+from batchor_core.domain.output_line import UsualLine
 from batchor_openai.answers import MAX_COUNT
 from batchor_openai.config import OpenAIEndpoint
 

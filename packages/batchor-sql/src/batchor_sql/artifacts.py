@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from batchor_core.errors import StorageError
-from batchor_core.ports.state import ArtifactRecord
+from batchor_core.ports.state_records import ArtifactRecord
 from batchor_sql.schema import artifact as artifacts
 from batchor_sql.schema import run
 from batchor_sql.scope import Scope, in_slices

@@ -9,7 +9,7 @@ from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.chunking import Extent, RequestRef
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError, StorageError
-from batchor_core.ports.state import Holding, ItemRow, Member
+from batchor_core.ports.state_records import Holding, ItemRow, Member
 from batchor_sql.id_key import MAX_PLAIN_LENGTH, id_key
 from batchor_sql.schema import ITEM_ID, is_open, item, item_status, result, retry
 from batchor_sql.schema import batch as batch_table

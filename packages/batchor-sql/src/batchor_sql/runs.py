@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, literal, select, tuple_, update
 
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.results import TokenUsage
+from batchor_core.domain.output_line import TokenUsage
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.errors import RunExistsError
 from batchor_sql.column_types import Instant

@@ -29,7 +29,7 @@ from batchor_core.domain.batch import BatchState
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.run import RunControlState, RunLifecycleStatus
-from batchor_core.ports.state import ArtifactKind
+from batchor_core.ports.state_records import ArtifactKind
 from batchor_sql.column_types import EnumText, Instant, JsonText
 from batchor_sql.status_view import select_item_status
 

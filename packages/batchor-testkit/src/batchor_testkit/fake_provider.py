@@ -16,7 +16,7 @@ from batchor_core.domain.batch import LineFault, RemoteBatch
 from batchor_core.domain.capacity import EnqueueLimits
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.job import OPERATION, OutputSchema
-from batchor_core.domain.results import LineOutcome, OutputLine, TokenUsage, UsualLine
+from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage, UsualLine
 from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError, RefusalConsequence, RequestEncodingError
 from batchor_core.json_types import JsonObject
 from batchor_core.ports.artifacts import ArtifactWriter

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from batchor_core.domain.batch import LineFault, RemoteBatch
-from batchor_core.domain.results import LineOutcome
+from batchor_core.domain.output_line import LineOutcome
 from batchor_testkit.fake_provider import FakeClient, FakeServer, shuffling_key
 from batchor_testkit.fault_profiles import CALM, BatchFault, Dice, FaultProfile, OutputFault
 

@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 
 from batchor_core.domain.batch import RemoteBatch
 from batchor_core.domain.item import PromptParts
-from batchor_core.domain.results import LineOutcome, OutputLine
+from batchor_core.domain.output_line import LineOutcome, OutputLine
 from batchor_core.errors import ProviderError, ProviderRefusedError, RefusalConsequence, RequestEncodingError
 from batchor_core.ports.provider import BatchClient, RequestCodec
 

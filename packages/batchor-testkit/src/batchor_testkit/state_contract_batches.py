@@ -10,7 +10,8 @@ import pytest
 from batchor_core.domain.batch import BatchEvent, BatchRecord, LineFault
 from batchor_core.domain.lease import Lease
 from batchor_core.errors import BatchorError, LeaseLostError
-from batchor_core.ports.state import Member, StateStore, UnitOfWork
+from batchor_core.ports.state import StateStore, UnitOfWork
+from batchor_core.ports.state_records import Member
 from batchor_testkit.state_contract_fixtures import StateContract, are_utc
 from batchor_testkit.state_examples import (
     LEASE_TTL,

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from batchor_core.domain.events import EventType, RunEvent
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord, StateStore
+from batchor_core.ports.state import StateStore
+from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord
 from batchor_testkit.state_contract_fixtures import StateContract, are_utc
 from batchor_testkit.state_examples import NOW, RUN_ID, example_event, example_run, example_segment
 

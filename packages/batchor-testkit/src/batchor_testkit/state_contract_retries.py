@@ -4,7 +4,8 @@ from datetime import datetime
 
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.retry import RetryRow
-from batchor_core.ports.state import Member, StateStore
+from batchor_core.ports.state import StateStore
+from batchor_core.ports.state_records import Member
 from batchor_testkit.state_contract_fixtures import StateContract, are_utc
 from batchor_testkit.state_examples import NOW, REQUEST_BYTES, RUN_ID, example_batch, seconds_later
 from batchor_testkit.state_steps import Verdict, claim, settle, start_run, submitted_batch

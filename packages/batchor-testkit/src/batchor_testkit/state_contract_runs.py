@@ -6,7 +6,7 @@ import pytest
 
 from batchor_core.domain.item import StatusCounts
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.results import TokenUsage
+from batchor_core.domain.output_line import TokenUsage
 from batchor_core.domain.run import ControlEvent, RunControlState, RunLifecycleStatus, RunRecord
 from batchor_core.errors import RunExistsError, RunNotFoundError
 from batchor_core.json_types import JsonValue

@@ -9,9 +9,10 @@ from itertools import count
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.results import ErrorClass, ItemFailure, LineOutcome, ResultRow
+from batchor_core.domain.output_line import LineOutcome
+from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
 from batchor_core.domain.run import IngestState, RunRecord
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord, ItemRow
+from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord, ItemRow
 
 NOW = datetime(2026, 3, 29, 12, 0, 0, 123_456, tzinfo=UTC)
 """The present of all examples; its microseconds must survive."""

@@ -14,7 +14,8 @@ from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_core.domain.run import RunRecord
-from batchor_core.ports.state import ArtifactRecord, ItemRow, Member, UnitOfWork
+from batchor_core.ports.state import UnitOfWork
+from batchor_core.ports.state_records import ArtifactRecord, ItemRow, Member
 from batchor_testkit.state_examples import NOW
 
 _ALL = 1_000_000

@@ -22,7 +22,8 @@ from batchor_core.domain.batch import TERMINAL, TRANSITIONS, BatchEvent, BatchRe
 from batchor_core.domain.run import CONTROL_TRANSITIONS, ControlEvent
 from batchor_core.errors import BatchorError
 from batchor_core.failpoints import InjectedCrash
-from batchor_core.ports.state import Member, StateStore, UnitOfWork
+from batchor_core.ports.state import StateStore, UnitOfWork
+from batchor_core.ports.state_records import Member
 from batchor_testkit.state_examples import LEASE_TTL, NOW, example_event, example_item, released
 from batchor_testkit.state_image import RunImage, run_ids, run_image
 from batchor_testkit.state_steps import Verdict, abandon, advance, begin_run, claim, ingest, settle, submit

@@ -15,7 +15,8 @@ from batchor_core.domain.lease import Lease
 from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import RunRecord
-from batchor_core.ports.state import ItemRow, StateStore, UnitOfWork
+from batchor_core.ports.state import StateStore, UnitOfWork
+from batchor_core.ports.state_records import ItemRow
 from batchor_testkit.state_examples import (
     LEASE_TTL,
     NOW,

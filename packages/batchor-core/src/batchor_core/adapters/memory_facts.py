@@ -19,7 +19,7 @@ from batchor_core.domain.results import ResultRow, StoredResult
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import StorageError
-from batchor_core.ports.state import ArtifactRecord, Holding, ItemRow, Member
+from batchor_core.ports.state_records import ArtifactRecord, Holding, ItemRow, Member
 
 _INDEX = attrgetter("item_index")
 _NOTHING: frozenset[int] = frozenset()

@@ -10,7 +10,7 @@ from batchor_core.domain.capacity import CapacityRecord
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.lineage import LineageSpan
 from batchor_core.errors import StorageError
-from batchor_core.ports.state import ArtifactRecord
+from batchor_core.ports.state_records import ArtifactRecord
 
 
 class MemoryLineageStore(MemoryStore):

@@ -17,7 +17,7 @@ from batchor_core.domain.results import FailureCount, ItemFailure, ResultRow, St
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.errors import DuplicateItemIdError, LeaseLostError, RunExistsError, StorageError
-from batchor_core.ports.state import Holding, ItemRow
+from batchor_core.ports.state_records import Holding, ItemRow
 
 
 class MemoryRunStore(MemoryStore):

@@ -17,7 +17,7 @@ from batchor_core.domain.run import RunRecord
 from batchor_core.errors import ArtifactError, RunNotFinishedError
 from batchor_core.failpoints import around
 from batchor_core.ports.artifacts import ArtifactStore
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord
+from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord
 from batchor_core.private_folder import make_private_folder
 
 MANIFEST = "manifest.json"

@@ -15,11 +15,13 @@ from batchor_core.application.retain import tidy_up
 from batchor_core.application.settle import Settlement, Terms, settle, settled, without_lines
 from batchor_core.domain.batch import BatchEvent, BatchRecord, LineFault
 from batchor_core.domain.events import EventType, RunEvent
-from batchor_core.domain.results import ErrorClass, LineOutcome
+from batchor_core.domain.output_line import LineOutcome
+from batchor_core.domain.results import ErrorClass
 from batchor_core.errors import ProviderRefusedError, ProviderUnavailableError
 from batchor_core.failpoints import around
 from batchor_core.ports.provider import BatchClient
-from batchor_core.ports.state import ArtifactKind, UnitOfWork
+from batchor_core.ports.state import UnitOfWork
+from batchor_core.ports.state_records import ArtifactKind
 
 
 def collect(ctx: RunContext, batch: BatchRecord, client: BatchClient, reader: LineReader) -> None:

@@ -9,7 +9,8 @@ from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import ControlEvent, RunControlState
 from batchor_core.errors import RunCancelledError, StateError
 from batchor_core.failpoints import around
-from batchor_core.ports.state import ArtifactKind, UnitOfWork
+from batchor_core.ports.state import UnitOfWork
+from batchor_core.ports.state_records import ArtifactKind
 
 BY_REQUEST = "by_request"
 _SLICE_ITEMS = 5_000

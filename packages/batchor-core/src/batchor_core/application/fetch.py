@@ -10,7 +10,7 @@ from batchor_core.errors import ArtifactError, ArtifactNotFoundError
 from batchor_core.failpoints import around
 from batchor_core.ports.artifacts import ArtifactWriter
 from batchor_core.ports.provider import BatchClient
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord
+from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord
 
 MAX_OUTPUT_BYTES = 8 << 30
 """Far above what 50,000 answers can have; a download that goes on beyond it is broken off."""

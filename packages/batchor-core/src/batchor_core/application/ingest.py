@@ -1,7 +1,7 @@
 """Ingest: rows of the source become items and encoded requests, slice by slice."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from batchor_core.application.iterable_source import IterableItemSource
 from batchor_core.application.reject import rejections
 from batchor_core.application.replay import replay_prefix
 from batchor_core.application.segment import OpenSegment, sealed_as_committed, segment_record
+from batchor_core.application.slice import Slice
 from batchor_core.application.stretch import StretchReader
 from batchor_core.domain.events import EventType
 from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts
@@ -25,28 +26,11 @@ from batchor_core.failpoints import around
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.provider import RequestCodec, TokenCounter
 from batchor_core.ports.sources import CheckpointedItemSource, SourceCursor
-from batchor_core.ports.state import ItemRow, UnitOfWork
+from batchor_core.ports.state import UnitOfWork
+from batchor_core.ports.state_records import ItemRow
 
 # As `ItemRow._make`, without its check of the number of columns, for nearly all rows are made by it.
 _row = partial(tuple.__new__, ItemRow)
-
-
-@dataclass(slots=True)
-class _Slice:
-    """Items on their way into one transaction. All their requests lie in one segment."""
-
-    rows: list[ItemRow] = field(default_factory=list)
-    prompts: list[PromptParts] = field(default_factory=list)
-    """Of the rows, in their order; kept only where tokens are counted."""
-    failures: list[tuple[int, ItemFailure]] = field(default_factory=list)
-    request_bytes: int = 0
-    segment_full: bool = False
-    exhausted: bool = False
-    """The source has no more rows."""
-
-    @property
-    def seals_segment(self) -> bool:
-        return self.segment_full or self.exhausted
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +128,11 @@ class Ingestion:
             replay_prefix(self._ctx, rows, self._requests.line, count=self._next_index)
         self._reader = StretchReader(rows, self._ctx.services.clock)
 
-    def _read_slice(self) -> _Slice:
+    def _read_slice(self) -> Slice:
         bounds = self._ctx.services.slices
         clock = self._ctx.services.clock
         deadline = clock.monotonic() + bounds.max_seconds
-        piece = _Slice()
+        piece = Slice()
         while items := self._next_items(piece):
             self._add(piece, items)
             requests_left, room_bytes = self._segment_room()
@@ -164,7 +148,7 @@ class Ingestion:
         piece.exhausted = True
         return piece
 
-    def _next_items(self, piece: _Slice) -> list[BatchItem[Any]]:
+    def _next_items(self, piece: Slice) -> list[BatchItem[Any]]:
         """No more than the slice and the segment have room for."""
         bounds = self._ctx.services.slices
         requests_left, room_bytes = self._segment_room()
@@ -180,7 +164,7 @@ class Ingestion:
             return chunk.max_requests, chunk.max_batch_bytes
         return chunk.max_requests - segment.lines, chunk.max_batch_bytes - segment.size_bytes
 
-    def _add(self, piece: _Slice, items: Sequence[BatchItem[Any]]) -> None:
+    def _add(self, piece: Slice, items: Sequence[BatchItem[Any]]) -> None:
         first = self._next_index + len(piece.rows)
         try:
             item_ids = check_item_ids(items, first)
@@ -204,7 +188,7 @@ class Ingestion:
             texts.append(metadata_text(own, item_id=item_id, place=index) if own else None)
         return texts
 
-    def _append(self, piece: _Slice, rows: Iterable[tuple[int, str, str | None, bytes | ItemFailure]]) -> None:
+    def _append(self, piece: Slice, rows: Iterable[tuple[int, str, str | None, bytes | ItemFailure]]) -> None:
         segment, requests = self._segment, list[bytes]()
         begin = offset = 0 if segment is None else segment.size_bytes
         for index, item_id, metadata, line in rows:
@@ -234,7 +218,7 @@ class Ingestion:
         self._segment = OpenSegment(ctx.artifacts, record)
         return self._segment
 
-    def _commit(self, piece: _Slice) -> None:
+    def _commit(self, piece: Slice) -> None:
         ctx = self._ctx
         assert self._cursor is not None  # noqa: S101  _begin opened it
         checkpoint = self._cursor.checkpoint()
@@ -245,7 +229,7 @@ class Ingestion:
             run = self._locked(uow)
             if self._segment is not None:
                 uow.artifacts.save(self._segment.described(sealed=piece.seals_segment))
-            uow.items.append(ctx.run_id, _with_tokens(piece.rows, tokens))
+            uow.items.append(ctx.run_id, piece.rows_with(tokens))
             if spans := self._lineage.new_spans():
                 uow.lineage.append(ctx.run_id, spans)
             uow.results.append(ctx.run_id, rejections(piece.failures, after=run.result_sequence))
@@ -259,7 +243,7 @@ class Ingestion:
         data: dict[str, JsonValue] = {"ingested": len(piece.rows), "total": run.ingest.next_index}
         ctx.emit(ctx.event(EventType.ITEMS_INGESTED, data), *events)
 
-    def _advanced(self, run: RunRecord, piece: _Slice, *, checkpoint: JsonValue, tokens: int) -> RunRecord:
+    def _advanced(self, run: RunRecord, piece: Slice, *, checkpoint: JsonValue, tokens: int) -> RunRecord:
         lease = run.ingest.lease.renewed(now=self._ctx.now(), ttl=self._ctx.services.lease_ttl)
         rejected = len(piece.failures)
         ingest = replace(
@@ -280,7 +264,7 @@ class Ingestion:
             pending_tokens=run.pending_tokens + tokens,
         )
 
-    def _count_tokens(self, piece: _Slice) -> Sequence[int]:
+    def _count_tokens(self, piece: Slice) -> Sequence[int]:
         if self._tokens is None:
             return ()
         counts = self._tokens.count(piece.prompts)
@@ -305,9 +289,3 @@ class Ingestion:
         if self._segment is not None:
             self._segment.close()
         self._cursor = self._segment = None
-
-
-def _with_tokens(rows: list[ItemRow], tokens: Sequence[int]) -> list[ItemRow]:
-    if not tokens:
-        return rows
-    return [row._replace(tokens=count) for row, count in zip(rows, tokens, strict=True)]

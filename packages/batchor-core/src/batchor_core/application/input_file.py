@@ -12,7 +12,8 @@ from batchor_core.application.context import RunContext
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.chunking import ByteRange, RequestRef, byte_ranges
 from batchor_core.ports.artifacts import ArtifactStore
-from batchor_core.ports.state import ArtifactRecord, UnitOfWork
+from batchor_core.ports.state import UnitOfWork
+from batchor_core.ports.state_records import ArtifactRecord
 
 
 def batch_requests(uow: UnitOfWork, batch: BatchRecord) -> list[RequestRef]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from batchor_core.domain.retry import Tries
-from batchor_core.ports.state import Holding
+from batchor_core.ports.state_records import Holding
 
 UNTRIED = Tries()
 """What was spent on an item that was never sent before."""

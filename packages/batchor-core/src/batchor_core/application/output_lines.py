@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from batchor_core.application.output_model import parser_of
 from batchor_core.domain.job import OutputModel
-from batchor_core.domain.results import LineOutcome, OutputLine, UsualLine
+from batchor_core.domain.output_line import LineOutcome, OutputLine, UsualLine
 from batchor_core.ports.provider import RequestCodec
 
 MAX_LINE_BYTES = 32 << 20

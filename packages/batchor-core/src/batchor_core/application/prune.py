@@ -7,7 +7,7 @@ from batchor_core.domain.events import EventType
 from batchor_core.domain.run import RunRecord
 from batchor_core.errors import NotExportedError, RunNotFinishedError
 from batchor_core.failpoints import around
-from batchor_core.ports.state import ArtifactKind
+from batchor_core.ports.state_records import ArtifactKind
 
 _CALL = "prune_artifacts()"
 

@@ -13,7 +13,8 @@ from batchor_core.domain.results import ResultRow, StoredResult, StructuredItemR
 from batchor_core.errors import StructuredOutputError
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.artifacts import ArtifactStore
-from batchor_core.ports.state import ArtifactRecord, StateStore, UnitOfWork
+from batchor_core.ports.state import StateStore, UnitOfWork
+from batchor_core.ports.state_records import ArtifactRecord
 
 PAGE_ROWS = 1_000
 _LINES_AT_ONCE = 100

@@ -7,7 +7,7 @@ from batchor_core.application.context import RunContext
 from batchor_core.domain.item import BatchItem
 from batchor_core.domain.results import ItemFailure
 from batchor_core.errors import SourceChangedError
-from batchor_core.ports.state import ArtifactRecord, ItemRow
+from batchor_core.ports.state_records import ArtifactRecord, ItemRow
 
 _PAGE_ITEMS = 1_000
 

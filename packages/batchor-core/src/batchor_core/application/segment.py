@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from batchor_core.failpoints import around
 from batchor_core.ports.artifacts import ArtifactStore
-from batchor_core.ports.state import ArtifactKind, ArtifactRecord
+from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord
 
 
 class OpenSegment:

@@ -9,8 +9,9 @@ from operator import attrgetter, itemgetter
 from batchor_core.application.members import UNTRIED, Members
 from batchor_core.application.output_lines import OtherLine, PlacedLine, in_full
 from batchor_core.domain.item import ItemEvent, ItemStatus
+from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage
 from batchor_core.domain.policies import RetryPolicy
-from batchor_core.domain.results import ErrorClass, ItemFailure, LineOutcome, OutputLine, ResultRow, TokenUsage
+from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
 from batchor_core.domain.retry import RetryRow, Tries, Verdict, judge, retry_at
 from batchor_core.domain.run import RunRecord
 

@@ -1,4 +1,4 @@
-"""What comes back: decoded output lines, stored results, and the results that users read."""
+"""What comes back: stored results, and the results that users read."""
 
 import json
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from batchor_core.domain.item import ItemStatus
+from batchor_core.domain.output_line import TokenUsage
 from batchor_core.json_types import JsonValue
 
 if TYPE_CHECKING:
@@ -16,72 +17,6 @@ if TYPE_CHECKING:
     OutputT = DefaultTypeVar("OutputT", default=None)
 else:
     OutputT = TypeVar("OutputT")
-
-
-# Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
-
-
-@dataclass(slots=True, unsafe_hash=True)
-class TokenUsage:
-    """Tokens as the provider counted them. Cached ones are part of the input, reasoning ones of the output.
-
-    A value: not to be changed.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    def plus(self, other: "TokenUsage") -> "TokenUsage":
-        return TokenUsage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_input_tokens + other.cached_input_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-        )
-
-
-class LineOutcome(StrEnum):
-    """What one output line says of its request."""
-
-    ANSWERED = "answered"
-    REFUSED = "refused"
-    """The model declined to answer."""
-    TRUNCATED = "truncated"
-    """The answer was cut off at a token limit or by a content filter."""
-    EMPTY = "empty"
-    """The model answered with nothing."""
-    INVALID_OUTPUT = "invalid_output"
-    """The model answered with something that the output model does not accept."""
-    REQUEST_FAILED = "request_failed"
-    """The provider refused this request; the same request will fail again."""
-    PROVIDER_FAILED = "provider_failed"
-    """The provider had a fault (429, 5xx, status 0); the model did not answer."""
-    NOT_RUN = "not_run"
-    """The batch ended (expired, cancelled, failed) before this request ran."""
-    THROTTLED = "throttled"
-    """The batch was not begun, for the provider's queue was full; nothing is counted."""
-    UNREADABLE = "unreadable"
-    """The line has no shape we know, or its text cannot be stored."""
-
-    @property
-    def model_answered(self) -> bool:
-        """Whether an attempt was used up."""
-        return self in _MODEL_ANSWERED
-
-
-_HTTP_OK = 200
-_MODEL_ANSWERED = frozenset(
-    {
-        LineOutcome.ANSWERED,
-        LineOutcome.REFUSED,
-        LineOutcome.TRUNCATED,
-        LineOutcome.EMPTY,
-        LineOutcome.INVALID_OUTPUT,
-        LineOutcome.UNREADABLE,
-    }
-)
 
 
 class ErrorClass(StrEnum):
@@ -122,48 +57,6 @@ class ItemFailure:
     @classmethod
     def from_json(cls, text: str) -> Self:
         return cls(**json.loads(text))
-
-
-@dataclass(slots=True)
-class OutputLine:
-    """One decoded line of an output or error file. A value: not to be changed."""
-
-    custom_id: str | None
-    """None: the line names no request."""
-    outcome: LineOutcome
-    text: str | None = None
-    """The model's text, of every outcome that has some; without NUL and lone surrogates."""
-    finish_reason: str | None = None
-    usage: TokenUsage | None = None
-    message: str | None = None
-    """What is wrong, for every outcome but ANSWERED."""
-    code: str | None = None
-    status_code: int | None = None
-    retry_after_s: float | None = None
-    fits_model: bool = True
-    """False: the text is no instance of the run's output model."""
-
-
-class UsualLine(NamedTuple):
-    """What nearly all output lines say, and nothing else: an answer, given whole with HTTP status 200, and its usage.
-
-    A tuple, for it is read by the million; behind the custom_id in the order of a `ResultRow`.
-    """
-
-    custom_id: str
-    text: str
-    finish_reason: str | None
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    reasoning_tokens: int
-
-    def in_full(self) -> OutputLine:
-        """The same as `RequestCodec.decode` says it."""
-        usage = TokenUsage(self.input_tokens, self.output_tokens, self.cached_input_tokens, self.reasoning_tokens)
-        return OutputLine(
-            self.custom_id, LineOutcome.ANSWERED, self.text, self.finish_reason, usage, None, None, _HTTP_OK
-        )
 
 
 class ResultRow(NamedTuple):

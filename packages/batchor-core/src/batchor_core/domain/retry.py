@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, assert_never
 
+from batchor_core.domain.output_line import LineOutcome
 from batchor_core.domain.policies import RetryPolicy
-from batchor_core.domain.results import LineOutcome
 
 
 class RetryRow(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Self
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.item import StatusCounts
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.results import FailureCount, TokenUsage
+from batchor_core.domain.output_line import TokenUsage
+from batchor_core.domain.results import FailureCount
 from batchor_core.domain.transitions import next_status, terminal_statuses
 from batchor_core.json_types import JsonObject, JsonValue
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 from batchor_core.domain.batch import RemoteBatch
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.job import OutputSchema, ProviderConfig
-from batchor_core.domain.results import OutputLine, UsualLine
+from batchor_core.domain.output_line import OutputLine, UsualLine
 from batchor_core.json_types import JsonObject
 from batchor_core.ports.artifacts import ArtifactWriter
 
