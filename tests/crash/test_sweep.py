@@ -87,18 +87,25 @@ def new_stored_life(
         store.close()
 
 
+@pytest.fixture
+def new_tally(request: pytest.FixtureRequest, new_stored_life: object) -> Callable[[FaultProfile], Tally]:
+    """An empty tally, named after the profile and the database of `new_stored_life`."""
+    del new_stored_life
+    database = request.node.callspec.params["new_stored_life"]
+    return lambda profile: Tally(f"{profile.name}, {database}")
+
+
 # Every second hit, so that two processes can share the work.
 @pytest.mark.parametrize("half", [(1, "state.commit.before"), (2, "state.commit.after")], ids=["before", "after"])
 def test_a_death_beside_any_commit_to_a_database_loses_doubles_and_buys_nothing(
-    request: pytest.FixtureRequest,
+    new_tally: Callable[[FaultProfile], Tally],
     print_in_table: PrintInTable,
     new_stored_life: Callable[[FaultProfile, int], Life],
     is_soak: bool,
     half: tuple[int, str],
 ) -> None:
     first, place = half
-    database = request.node.callspec.params["new_stored_life"]
-    tally = Tally(f"calm, {database}")
+    tally = new_tally(CALM)
     for seed in range(4 if is_soak else 1):
         tally.merge(sweep(CALM, seed, new_life=new_stored_life, crash_at="state.commit.*", first=first, step=2))
     print_in_table(tally)
@@ -108,14 +115,13 @@ def test_a_death_beside_any_commit_to_a_database_loses_doubles_and_buys_nothing(
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 def test_a_death_at_any_step_on_a_database_loses_doubles_and_buys_nothing(
-    request: pytest.FixtureRequest,
+    new_tally: Callable[[FaultProfile], Tally],
     print_in_table: PrintInTable,
     new_stored_life: Callable[[FaultProfile, int], Life],
     profile: FaultProfile,
     is_soak: bool,
 ) -> None:
-    database = request.node.callspec.params["new_stored_life"]
-    tally = Tally(f"{profile.name}, {database}")
+    tally = new_tally(profile)
     # In memory every hit is tried; here, in a short run, some of each profile: another one first for each.
     first, step = (1, 1) if is_soak else (1 + 3 * PROFILES.index(profile) % SHORT_STEP, SHORT_STEP)
     for seed in seeds_of(profile, is_soak=is_soak):
@@ -127,14 +133,13 @@ def test_a_death_at_any_step_on_a_database_loses_doubles_and_buys_nothing(
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 def test_a_second_death_on_a_database_loses_doubles_and_buys_nothing(
-    request: pytest.FixtureRequest,
+    new_tally: Callable[[FaultProfile], Tally],
     print_in_table: PrintInTable,
     new_stored_life: Callable[[FaultProfile, int], Life],
     profile: FaultProfile,
     is_soak: bool,
 ) -> None:
-    database = request.node.callspec.params["new_stored_life"]
-    tally = Tally(f"{profile.name}, {database}")
+    tally = new_tally(profile)
     for seed in seeds_of(profile, is_soak=is_soak):
         tally.merge(sweep_pairs(profile, seed, number=SOAK_PAIRS if is_soak else 2, new_life=new_stored_life))
     print_in_table(tally)
