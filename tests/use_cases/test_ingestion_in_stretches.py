@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchor_core import BatchItem, ChunkPolicy, SlicePolicy
-from batchor_core.application.stretch import StretchReader
+from batchor_core.application.stretch import IteratedItems, StretchReader
 from batchor_core.domain.events import EventType
 from batchor_core.domain.job import BatchJob
 from batchor_core.errors import InvalidItemError, PromptBuildError, SourceError
@@ -106,20 +106,20 @@ def test_no_batch_has_more_requests_than_it_may_whatever_the_stretch(world: Any,
 
 
 def take(reader: StretchReader, *, line_bytes: int, max_bytes: int = 10**9) -> int:
-    length = len(reader.take(max_rows=1_000, max_bytes=max_bytes))
+    length = len(reader.take(max_rows=1_000, max_bytes=max_bytes).items)
     reader.done(line_bytes=line_bytes)
     return length
 
 
 def test_stretches_grow_where_rows_are_small_and_shrink_where_they_are_large() -> None:
-    reader = StretchReader(iter(items(1_000)), FakeClock())
+    reader = StretchReader(IteratedItems(iter(items(1_000)), FakeClock()), FakeClock())
     assert [take(reader, line_bytes=300) for _ in range(8)] == [1, 2, 4, 8, 16, 32, 64, 64]
     assert take(reader, line_bytes=2_000_000) == 64
     assert take(reader, line_bytes=2_000_000) == 2
 
 
 def test_a_stretch_ends_where_the_room_for_bytes_does() -> None:
-    reader = StretchReader(iter(items(1_000)), FakeClock())
+    reader = StretchReader(IteratedItems(iter(items(1_000)), FakeClock()), FakeClock())
     for _ in range(7):
         take(reader, line_bytes=300)
     assert take(reader, line_bytes=300, max_bytes=1_000) == 3
@@ -131,7 +131,7 @@ def test_an_error_of_the_source_comes_behind_the_rows_before_it() -> None:
         yield from items(2)
         raise SourceError("the source is broken")
 
-    reader = StretchReader(rows(), FakeClock())
+    reader = StretchReader(IteratedItems(rows(), FakeClock()), FakeClock())
     assert [take(reader, line_bytes=300) for _ in range(2)] == [1, 1]
     with pytest.raises(SourceError, match="broken"):
         take(reader, line_bytes=300)

@@ -299,3 +299,20 @@ def test_the_identity_depends_on_order_namespaces_and_content(
     (tmp_path / "lines.jsonl").write_text('{"id":"b"}\n{"id":"c"}\n')
     identities += [CompositeItemSource([table, lines]).identity(), CompositeItemSource(many).identity()]
     assert len({json.dumps(identity.to_json()) for identity in identities}) == 8
+
+
+def test_stretches_of_rows_tell_their_lineage_with_the_namespace(table: CsvItemSource[Any]) -> None:
+    with closing(CompositeItemSource([CompositeItemSource([table])], namespaces=["out"]).open(None)) as cursor:
+        stretch = cursor.take(64)
+    assert stretch.lineage is not None
+    assert stretch.lineage.source_namespace == "out:s0"
+    assert [item.item_id for item in stretch.items] == ["out:s0:a", "out:s0:b"]
+    assert [item.metadata["batchor_lineage"]["source_primary_key"] for item in stretch.items] == ["a", "b"]
+
+
+def test_a_stretch_ends_before_an_item_that_is_refused() -> None:
+    with closing(CompositeItemSource([items("a", "b", "x" * 9_999, "d")]).open(None)) as cursor:
+        assert [item.item_id for item in cursor.take(64).items] == ["s0:a", "s0:b"]
+        for use in (lambda: cursor.take(64), cursor.checkpoint):
+            with pytest.raises(InvalidItemError, match="source s0, item number 3"):
+                use()

@@ -56,6 +56,35 @@ def test_a_refused_row_is_not_passed_over(path: Path) -> None:
                 list(cursor)
 
 
+@pytest.mark.parametrize("bad", [b"{bad\n", b'{"no":"id"}\n', b'{"id":""}\n'], ids=["row", "function", "id"])
+def test_a_stretch_ends_before_a_row_that_is_refused(path: Path, bad: bytes) -> None:
+    with closing(source_of(path, line_of("a") + line_of("b") + bad + line_of("d")).open(None)) as cursor:
+        assert [item.item_id for item in cursor.take(64).items] == ["a", "b"]
+        before = cursor.checkpoint()
+        for _ in range(2):
+            with pytest.raises(SourceError, match="line 3"):
+                cursor.take(64)
+        assert cursor.checkpoint() == before
+    path.write_bytes(line_of("a") + line_of("b") + line_of("c") + line_of("d"))
+    assert ids_behind(source_of(path), before) == ["c", "d"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b'{"id":"a"', b'"x":1}'],
+        [b'{"id":"a","x":[{}', b"{}]}", b'{"id":"b"},{"id":"c"}'],
+        [b'{"id":"a","x":[1', b"2]}", b'{"id":"b"},0,{"id":"c"}'],
+        [b'{"id":"a"},{"id":"b"}', b""],
+        [b'{"id":"a"}]', b'[{"id":"b"}'],
+    ],
+    ids=["members", "elements", "numbers", "two rows", "arrays"],
+)
+def test_lines_that_are_rows_only_together_are_refused(path: Path, lines: list[bytes]) -> None:
+    with pytest.raises(SourceRowError, match="line 2"):
+        list(source_of(path, GOOD + b"".join(line + b"\n" for line in lines)))
+
+
 def test_a_corrected_row_is_read_from_the_checkpoint_before_it(path: Path) -> None:
     source = source_of(path, b'{"id":"a"}\n{bad\n{"id":"c"}\n')
     with closing(source.open(None)) as cursor:

@@ -22,10 +22,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchor_core.domain.item import BatchItem
-from batchor_core.domain.lineage import LINEAGE_KEY, Lineage
+from batchor_core.domain.lineage import LINEAGE_KEY, Lineage, with_lineage
 from batchor_core.errors import SourceError
 from batchor_core.json_types import JsonValue
-from batchor_core.ports.sources import CheckpointedItemSource, SourceIdentity, describe_change
+from batchor_core.ports.sources import (
+    CheckpointedItemSource,
+    ItemStretch,
+    SourceIdentity,
+    StretchCursor,
+    describe_change,
+)
 
 type Source = CheckpointedItemSource[Any]
 
@@ -114,6 +120,35 @@ class CheckpointedSourceContract:
         cursor.close()
         assert [item.item_id for item in [first, *rest]] == expected_ids
 
+    @pytest.mark.parametrize("limit", [1, 2, 3, 1_000])
+    def test_stretches_have_the_items_in_order(self, source: Source, limit: int) -> None:
+        stretches = taken(source, limit)
+        assert all(0 < len(stretch.items) <= limit for stretch, _ in stretches)
+        assert [item for stretch, _ in stretches for item in stretch.items] == list(source)
+
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    def test_a_checkpoint_leads_right_behind_a_stretch(
+        self, source: Source, reopen: Callable[[], Source], limit: int
+    ) -> None:
+        items, behind = list(source), 0
+        for stretch, checkpoint in taken(source, limit)[:_EVERY_PLACE_UP_TO]:
+            behind += len(stretch.items)
+            assert take(reopen(), checkpoint)[0] == items[behind:]
+
+    def test_lineage_of_a_stretch_is_all_the_metadata_that_its_items_have(self, source: Source) -> None:
+        for stretch, _ in taken(source, 3):
+            for ahead, item in enumerate(stretch.items if stretch.lineage is not None else ()):
+                assert stretch.lineage is not None
+                number = stretch.lineage.source_item_index + ahead
+                assert item.metadata == with_lineage({}, stretch.lineage.of_neighbour(number, item.item_id))
+
+    def test_an_iteration_goes_on_behind_a_stretch(self, source: Source, expected_ids: list[str]) -> None:
+        cursor = source.open(None)
+        first = cursor.take(2).items if isinstance(cursor, StretchCursor) else [next(iter(cursor))]
+        rest = list(cursor)
+        cursor.close()
+        assert [item.item_id for item in [*first, *rest]] == expected_ids
+
     def test_two_cursors_are_independent(self, source: Source, expected_ids: list[str]) -> None:
         one, other = source.open(None), source.open(None)
         one_rows, other_rows = iter(one), iter(other)
@@ -151,6 +186,18 @@ class CheckpointedSourceContract:
     def test_a_checkpoint_of_something_else_is_refused(self, source: Source, checkpoint: JsonValue) -> None:
         with pytest.raises(SourceError):
             source.open(checkpoint)
+
+
+def taken(source: Source, limit: int) -> list[tuple[ItemStretch[Any], JsonValue]]:
+    """The stretches of a source, each with the checkpoint behind it; of a cursor that gives none, item by item."""
+    cursor, stretches = source.open(None), list[tuple[ItemStretch[Any], JsonValue]]()
+    if isinstance(cursor, StretchCursor):
+        while (stretch := cursor.take(limit)).items:
+            stretches.append((stretch, cursor.checkpoint()))
+    else:
+        stretches += [(ItemStretch((item,)), cursor.checkpoint()) for item in cursor]
+    cursor.close()
+    return stretches
 
 
 def take(source: Source, checkpoint: JsonValue, *, limit: int | None = None) -> tuple[list[BatchItem[Any]], JsonValue]:

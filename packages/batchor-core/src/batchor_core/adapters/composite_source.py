@@ -7,13 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from batchor_core.adapters.system import SystemClock
 from batchor_core.application.iterable_source import as_checkpointed
+from batchor_core.application.stretch import IteratedItems
 from batchor_core.domain.item import BatchItem
-from batchor_core.domain.item_checks import check_item_id, item_id_fault, place_in_words
+from batchor_core.domain.item_checks import are_usual_ids, check_item_id, item_id_fault, place_in_words
 from batchor_core.domain.lineage import Lineage, in_namespace, metadata_fault, with_lineage
 from batchor_core.errors import ConfigurationError, InvalidItemError, SourceError
 from batchor_core.json_types import JsonObject, JsonValue
-from batchor_core.ports.sources import CheckpointedItemSource, SourceIdentity, describe_change, describe_difference
+from batchor_core.ports.sources import (
+    CheckpointedItemSource,
+    ItemStretch,
+    SourceIdentity,
+    StretchCursor,
+    describe_change,
+    describe_difference,
+)
 
 SEPARATOR = ":"
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -38,17 +47,17 @@ class _CompositeCursor:
         self._enter(number, items=items, checkpoint=checkpoint)
 
     def __iter__(self) -> Iterator[BatchItem[Any]]:
-        while True:
-            for item in self._cursor:
-                self._refuse_again()
-                namespaced = self._namespaced(item)
-                self._items += 1
-                yield namespaced
-            self._refuse_again()
+        while items := self.take(1).items:
+            yield from items
+
+    def take(self, limit: int) -> ItemStretch[Any]:
+        self._refuse_again()
+        while not (stretch := self._rows.take(limit)).items:
             if self._number + 1 == len(self._children):
-                return
+                return stretch
             self._cursor.close()
             self._enter(self._number + 1, items=0, checkpoint=None)
+        return self._namespaced(stretch)
 
     def checkpoint(self) -> JsonValue:
         self._refuse_again()
@@ -62,23 +71,41 @@ class _CompositeCursor:
         self._items = items
         self._namespace, self._source = self._children[number]
         self._reference: str | None = None
-        self._cursor = self._source.open(checkpoint)
+        cursor = self._cursor = self._source.open(checkpoint)
+        self._rows = cursor if isinstance(cursor, StretchCursor) else IteratedItems(iter(cursor), SystemClock())
 
     def _refuse_again(self) -> None:
         """The source is behind the item that was refused: nothing may go on from here as if it had been passed over."""
         if self._refusal is not None:
             raise self._refusal
 
-    def _namespaced(self, item: BatchItem[Any]) -> BatchItem[Any]:
-        try:
-            check_item_id(item, self._items)
-            item_id = f"{self._namespace}{SEPARATOR}{item.item_id}"
-            if (fault := item_id_fault(item_id)) is not None:
-                raise InvalidItemError(f"{place_in_words(self._items)}: with its namespace, {fault}")
-            return BatchItem(item_id, item.payload, self._metadata(item))
-        except InvalidItemError as error:
-            self._refusal = InvalidItemError(f"source {self._namespace}, {error}")
-            raise self._refusal from error
+    def _namespaced(self, stretch: ItemStretch[Any]) -> ItemStretch[Any]:
+        if stretch.lineage is not None:
+            item_ids = [f"{self._namespace}{SEPARATOR}{item.item_id}" for item in stretch.items]
+            if are_usual_ids(item_ids):
+                self._items += len(item_ids)
+                lineage = stretch.lineage.in_namespace(self._namespace)
+                return ItemStretch(
+                    BatchItem.of_rows(item_ids, (item.payload for item in stretch.items), lineage), lineage
+                )
+        items: list[BatchItem[Any]] = []
+        for item in stretch.items:
+            try:
+                items.append(self._namespaced_item(item))
+            except InvalidItemError as error:
+                self._refusal = InvalidItemError(f"source {self._namespace}, {error}")
+                if items:
+                    break
+                raise self._refusal from error
+            self._items += 1
+        return ItemStretch(items)
+
+    def _namespaced_item(self, item: BatchItem[Any]) -> BatchItem[Any]:
+        check_item_id(item, self._items)
+        item_id = f"{self._namespace}{SEPARATOR}{item.item_id}"
+        if (fault := item_id_fault(item_id)) is not None:
+            raise InvalidItemError(f"{place_in_words(self._items)}: with its namespace, {fault}")
+        return BatchItem(item_id, item.payload, self._metadata(item))
 
     def _metadata(self, item: BatchItem[Any]) -> JsonObject:
         namespaced = in_namespace(item.metadata, self._namespace)

@@ -7,8 +7,8 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import BinaryIO
 
-from batchor_core.adapters.row_file import Place, PlacedRow
-from batchor_core.adapters.row_item import names_in_short
+from batchor_core.adapters.row_file import Place
+from batchor_core.adapters.row_item import PlacedRow, names_in_short
 from batchor_core.errors import SourceRowError
 
 type CsvRow = dict[str, str]

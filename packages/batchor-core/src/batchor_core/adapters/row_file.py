@@ -1,21 +1,19 @@
 """What all files of rows have in common: identity, cursor, checkpoint."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol, Self
 
 from batchor_core.adapters.compressed_file import codec_of, open_decompressed
-from batchor_core.adapters.row_item import RowFunctions
+from batchor_core.adapters.row_item import PlacedRow, RowFunctions
 from batchor_core.adapters.source_file import content_change, fingerprint, path_text, source_fault
 from batchor_core.domain.item import BatchItem
 from batchor_core.errors import SourceError
 from batchor_core.json_types import JsonValue
-from batchor_core.ports.sources import SourceIdentity, describe_difference
+from batchor_core.ports.sources import ItemStretch, SourceIdentity, describe_difference
 
 _BOM = b"\xef\xbb\xbf"
-
-type PlacedRow[RowT] = tuple[RowT, int, int, int]
-"""A row, the line on which it begins, and the offset and the number of lines behind it; a plain tuple, for its price."""
 
 
 class Place(NamedTuple):
@@ -57,19 +55,43 @@ class RowFileCursor[RowT: Mapping[str, Any], PayloadT]:
         self._functions = functions
         self._offset, self._line = reader.first_row
         self._items = 0
+        self._rows: Iterator[PlacedRow[RowT]] | None = None
+        """The rows from there on; None where the file has to be set to that place before."""
 
     def __iter__(self) -> Iterator[BatchItem[PayloadT]]:
-        read_item = self._functions.item
+        while items := self.take(1).items:
+            yield from items
+
+    def take(self, limit: int) -> ItemStretch[PayloadT]:
         try:
-            # A row that was refused is read again, not passed over.
-            self._file.seek(self._offset)
-            for row, first_line, offset, line in self._reader.rows(Place(self._offset, self._line)):
-                item = read_item(row, first_line, self._items)
-                self._offset, self._line = offset, line
-                self._items += 1
-                yield item
+            placed = self._next_rows(limit)
+            stretch = self._functions.items(placed, self._items)
+        except SourceError:
+            self._rows = None
+            raise
+        if taken := len(stretch.items):
+            _, _, self._offset, self._line = placed[taken - 1]
+            self._items += taken
+        if taken < len(placed):
+            self._rows = None
+        return stretch
+
+    def _next_rows(self, limit: int) -> list[PlacedRow[RowT]]:
+        """The next rows up to one that is none, whose fault is raised when it is the first of them."""
+        placed: list[PlacedRow[RowT]] = []
+        try:
+            if self._rows is None:
+                # A row that was refused is read again, not passed over.
+                self._file.seek(self._offset)
+                self._rows = self._reader.rows(Place(self._offset, self._line))
+            placed.extend(islice(self._rows, limit))
         except OSError as error:
             raise source_fault(self._functions.reference, error) from error
+        except SourceError:
+            if not placed:
+                raise
+            self._rows = None
+        return placed
 
     def checkpoint(self) -> JsonValue:
         return {

@@ -1,19 +1,25 @@
 """From a row of a file to an item, by the functions that the user gave."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from batchor_core.domain.item import BatchItem
-from batchor_core.domain.item_checks import item_id_fault
-from batchor_core.domain.lineage import LINEAGE_KEY, metadata_fault
-from batchor_core.errors import ConfigurationError, InvalidItemError, SourceRowError
+from batchor_core.domain.item_checks import are_usual_ids, item_id_fault
+from batchor_core.domain.lineage import LINEAGE_KEY, Lineage, metadata_fault
+from batchor_core.errors import ConfigurationError, InvalidItemError, SourceError, SourceRowError
 from batchor_core.json_types import JsonObject
+from batchor_core.ports.sources import ItemStretch
 
 DEFAULT_MAX_ROW_BYTES = 4 << 20
 _NO_METADATA: JsonObject = {}
 _SHOWN_NAMES = 10
 _SHOWN_CHARACTERS = 200
+
+
+type PlacedRow[RowT] = tuple[RowT, int, int, int]
+"""A row, the line on which it begins, and the offset and the number of lines behind it; a plain tuple, for its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,24 @@ class RowFunctions[RowT: Mapping[str, Any], PayloadT]:
     item_id_from_row: Callable[[RowT], str]
     payload_from_row: Callable[[RowT], PayloadT]
     metadata_from_row: Callable[[RowT], JsonObject] | None
+
+    def items(self, rows: Sequence[PlacedRow[RowT]], first: int) -> ItemStretch[PayloadT]:
+        """The items of *rows*, the first of which is the source's number *first*, up to one that `item` refuses."""
+        if self.metadata_from_row is None and rows:
+            with suppress(Exception):  # `item` tells what it is, and where
+                item_ids = [self.item_id_from_row(row) for row, _, _, _ in rows]
+                payloads = [self.payload_from_row(row) for row, _, _, _ in rows]
+                if are_usual_ids(item_ids):
+                    lineage = Lineage(self.reference, first, item_ids[0])
+                    return ItemStretch(BatchItem.of_rows(item_ids, payloads, lineage), lineage)
+        items: list[BatchItem[PayloadT]] = []
+        try:
+            for index, (row, line, _, _) in enumerate(rows, first):
+                items.append(self.item(row, line, index))
+        except SourceError:
+            if not items:
+                raise
+        return ItemStretch(items)
 
     def item(self, row: RowT, line: int, index: int) -> BatchItem[PayloadT]:
         """The item of the row that begins on *line*, the source's item number *index* from 0, with its lineage.

@@ -1,21 +1,21 @@
 """Ingest: rows of the source become items and encoded requests, slice by slice."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from itertools import count
 from typing import Any
 
-from batchor_core.application.build_requests import RequestBuilder
+from batchor_core.application.build_requests import RequestBuilder, are_all
 from batchor_core.application.context import RunContext
 from batchor_core.application.iterable_source import IterableItemSource
 from batchor_core.application.reject import rejections
 from batchor_core.application.replay import replay_prefix
 from batchor_core.application.segment import OpenSegment, sealed_as_committed, segment_record
 from batchor_core.application.slice import Slice
-from batchor_core.application.stretch import StretchReader
+from batchor_core.application.stretch import IteratedItems, StretchReader
 from batchor_core.domain.events import EventType
-from batchor_core.domain.item import BatchItem, ItemStatus, PromptParts
+from batchor_core.domain.item import ItemStatus, PromptParts
 from batchor_core.domain.item_checks import check_item_ids, metadata_text
 from batchor_core.domain.job import BatchJob
 from batchor_core.domain.lineage import LineageWriter
@@ -25,12 +25,8 @@ from batchor_core.errors import InvalidItemError, LeaseLostError
 from batchor_core.failpoints import around
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.provider import RequestCodec, TokenCounter
-from batchor_core.ports.sources import CheckpointedItemSource, SourceCursor
+from batchor_core.ports.sources import CheckpointedItemSource, ItemStretch, SourceCursor, StretchCursor
 from batchor_core.ports.state import UnitOfWork
-from batchor_core.ports.state_records import ItemRow
-
-# As `ItemRow._make`, without its check of the number of columns, for nearly all rows are made by it.
-_row = partial(tuple.__new__, ItemRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ class Ingestion:
         self._fence: int | None = None
         self._next_index = 0
         self._cursor: SourceCursor[Any] | None = None
-        self._reader = StretchReader(iter(()), ctx.services.clock)
+        self._reader = StretchReader(IteratedItems(iter(()), ctx.services.clock), ctx.services.clock)
         self._segment: OpenSegment | None = None
         self._lineage = LineageWriter(None)
 
@@ -121,20 +117,24 @@ class Ingestion:
         return None
 
     def _open_source(self, checkpoint: JsonValue) -> None:
+        clock = self._ctx.services.clock
         is_replayed = isinstance(self._source, IterableItemSource)
-        self._cursor = self._source.open(None if is_replayed else checkpoint)
-        rows = iter(self._cursor)
+        cursor = self._cursor = self._source.open(None if is_replayed else checkpoint)
+        if isinstance(cursor, StretchCursor):
+            self._reader = StretchReader(cursor, clock)
+            return
+        rows = iter(cursor)
         if is_replayed:
             replay_prefix(self._ctx, rows, self._requests.line, count=self._next_index)
-        self._reader = StretchReader(rows, self._ctx.services.clock)
+        self._reader = StretchReader(IteratedItems(rows, clock), clock)
 
     def _read_slice(self) -> Slice:
         bounds = self._ctx.services.slices
         clock = self._ctx.services.clock
         deadline = clock.monotonic() + bounds.max_seconds
         piece = Slice()
-        while items := self._next_items(piece):
-            self._add(piece, items)
+        while (stretch := self._next_stretch(piece)).items:
+            self._add(piece, stretch)
             requests_left, room_bytes = self._segment_room()
             if requests_left <= 0 or room_bytes <= 0:
                 piece.segment_full = True
@@ -148,7 +148,7 @@ class Ingestion:
         piece.exhausted = True
         return piece
 
-    def _next_items(self, piece: Slice) -> list[BatchItem[Any]]:
+    def _next_stretch(self, piece: Slice) -> ItemStretch[Any]:
         """No more than the slice and the segment have room for."""
         bounds = self._ctx.services.slices
         requests_left, room_bytes = self._segment_room()
@@ -164,47 +164,48 @@ class Ingestion:
             return chunk.max_requests, chunk.max_batch_bytes
         return chunk.max_requests - segment.lines, chunk.max_batch_bytes - segment.size_bytes
 
-    def _add(self, piece: Slice, items: Sequence[BatchItem[Any]]) -> None:
-        first = self._next_index + len(piece.rows)
+    def _add(self, piece: Slice, stretch: ItemStretch[Any]) -> None:
+        items, first = stretch.items, self._next_index + len(piece.rows)
         try:
             item_ids = check_item_ids(items, first)
-            metadata = self._own_metadata(items, item_ids, first)
+            metadata = self._own_metadata(stretch, item_ids, first)
         except InvalidItemError:
             # Row by row, so that of several faults the first is told, be it a prompt's.
             for item in items if len(items) > 1 else ():
-                self._add(piece, [item])
+                self._add(piece, ItemStretch((item,)))
             raise
         prompts = self._requests.prompts(items)
-        lines = self._requests.lines(prompts, first)
-        self._append(piece, zip(range(first, first + len(items)), item_ids, metadata, lines, strict=True))
+        self._append(piece, item_ids, metadata, self._requests.lines(prompts, first))
         if self._tokens is not None:
             piece.prompts += [PromptParts("") if isinstance(prompt, ItemFailure) else prompt for prompt in prompts]
 
-    def _own_metadata(self, items: Sequence[BatchItem[Any]], item_ids: Sequence[str], first: int) -> list[str | None]:
+    def _own_metadata(self, stretch: ItemStretch[Any], item_ids: Sequence[str], first: int) -> Sequence[str | None]:
         """What is to be stored of each item's metadata, as text."""
+        if stretch.lineage is not None and self._lineage.tells_all(stretch.lineage, item_ids[0], first):
+            return [None] * len(item_ids)
         texts: list[str | None] = []
-        for index, (item, item_id) in enumerate(zip(items, item_ids, strict=True), first):
+        for index, (item, item_id) in enumerate(zip(stretch.items, item_ids, strict=True), first):
             own = self._lineage.own_metadata(item.metadata, item_id, index)
             texts.append(metadata_text(own, item_id=item_id, place=index) if own else None)
         return texts
 
-    def _append(self, piece: Slice, rows: Iterable[tuple[int, str, str | None, bytes | ItemFailure]]) -> None:
-        segment, requests = self._segment, list[bytes]()
-        begin = offset = 0 if segment is None else segment.size_bytes
-        for index, item_id, metadata, line in rows:
-            if isinstance(line, ItemFailure):
-                piece.failures.append((index, line))
-                piece.rows.append(ItemRow(index, item_id, metadata, None, 0, 0, 0))
-                continue
-            if segment is None:
-                segment = self._open_segment(index)
-            length = len(line)
-            piece.rows.append(_row((index, item_id, metadata, segment.artifact_id, offset, length, 0)))
-            requests.append(line)
-            offset += length
+    def _append(
+        self,
+        piece: Slice,
+        item_ids: Sequence[str],
+        metadata: Sequence[str | None],
+        lines: Sequence[bytes | ItemFailure],
+    ) -> None:
+        requests = lines if are_all(lines, bytes) else [line for line in lines if isinstance(line, bytes)]
+        first = self._next_index + len(piece.rows)
+        if requests and self._segment is None:
+            self._segment = self._open_segment(first)
+        segment_id, begin = (
+            (None, 0) if (segment := self._segment) is None else (segment.artifact_id, segment.size_bytes)
+        )
+        piece.extend(zip(count(first), item_ids, metadata, strict=False), lines, segment_id=segment_id, begin=begin)
         if segment is not None:
-            segment.extend(requests, size_bytes=offset - begin)
-        piece.request_bytes += offset - begin
+            segment.extend(requests)
         self._reader.done(line_bytes=max(map(len, requests), default=0))
 
     def _open_segment(self, index: int) -> OpenSegment:
@@ -215,8 +216,7 @@ class Ingestion:
             fence = run.ingest.lease.fence
             record = uow.artifacts.add(segment_record(ctx.run_id, ctx.tag, first_index=index, fence=fence))
             uow.runs.save(replace(run, ingest=replace(run.ingest, segment_id=record.artifact_id)))
-        self._segment = OpenSegment(ctx.artifacts, record)
-        return self._segment
+        return OpenSegment(ctx.artifacts, record)
 
     def _commit(self, piece: Slice) -> None:
         ctx = self._ctx

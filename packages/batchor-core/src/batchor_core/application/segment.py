@@ -27,10 +27,10 @@ class OpenSegment:
         self.size_bytes = 0
         self.lines = 0
 
-    def extend(self, lines: Sequence[bytes], *, size_bytes: int) -> None:
-        """Append request lines of *size_bytes* together, which wait in memory for the next `sync`."""
+    def extend(self, lines: Sequence[bytes]) -> None:
+        """Append request lines, which wait in memory for the next `sync`."""
         self._unwritten += lines
-        self.size_bytes += size_bytes
+        self.size_bytes += sum(map(len, lines))
         self.lines += len(lines)
 
     def sync(self) -> None:

@@ -1,18 +1,28 @@
 """Items: what a user gives, and the states an item goes through."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self
+from itertools import count
+from typing import TYPE_CHECKING, Any, Self
 
 from batchor_core.domain.batch import BatchState
+from batchor_core.domain.lineage import Lineage, with_lineage
 from batchor_core.domain.transitions import next_status, terminal_statuses
 
 # Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
 
 
+class _OfRow:
+    """What the metadata of an item that a source made is built from; nothing where it was made by hand."""
+
+    __slots__ = ("_lineage", "_number")
+    _lineage: Lineage
+    _number: int
+
+
 @dataclass(slots=True, unsafe_hash=True)
-class BatchItem[PayloadT]:
+class BatchItem[PayloadT](_OfRow):
     """One row of the dataset: an id that is unique in its run, what the prompt is built from, what comes back with it.
 
     `metadata` must be JSON-able; it is stored and returned with the result. The payload is not stored. A value: not to
@@ -22,6 +32,30 @@ class BatchItem[PayloadT]:
     item_id: str
     payload: PayloadT
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_rows(cls, item_ids: Iterable[str], payloads: Iterable[PayloadT], lineage: Lineage) -> list[Self]:
+        """Neighbouring rows as items whose metadata is their lineage, built when it is asked for; *lineage* is the first's."""
+        items: list[Self] = []
+        numbered = zip(count(lineage.source_item_index), item_ids, payloads, strict=False)
+        for number, item_id, payload in numbered:
+            item = cls.__new__(cls)
+            item.item_id = item_id
+            item.payload = payload
+            # mypy does not see the slots of the class above.
+            item._lineage = lineage  # type: ignore[misc]  # noqa: SLF001  one's own class
+            item._number = number  # type: ignore[misc]  # noqa: SLF001
+            items.append(item)
+        return items
+
+    if not TYPE_CHECKING:  # where it would hide misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            """Build the metadata when it is asked for the first time: only then is its slot empty."""
+            if name == "metadata":
+                self.metadata = with_lineage({}, self._lineage.of_neighbour(self._number, self.item_id))
+                return self.metadata
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 @dataclass(slots=True, unsafe_hash=True)

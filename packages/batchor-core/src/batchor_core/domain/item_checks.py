@@ -43,7 +43,7 @@ def check_item_id(item: BatchItem[Any], place: int | str) -> str:
 def check_item_ids(items: Sequence[Any], first: int) -> list[str]:
     """The id of each item, as `check_item_id` gives it; they stand at the indexes from *first* on."""
     item_ids = [item.item_id for item in items if isinstance(item, BatchItem)]
-    if len(item_ids) == len(items) and _are_usual(item_ids):
+    if len(item_ids) == len(items) and are_usual_ids(item_ids):
         return item_ids
     return [check_item_id(item, index) for index, item in enumerate(items, first)]
 
@@ -71,13 +71,18 @@ def item_id_fault(item_id: object) -> str | None:
     return None
 
 
-def _are_usual(item_ids: Sequence[str]) -> bool:
-    """Whether `item_id_fault` finds nothing; asked of all together, at a fifth of the cost."""
+def are_usual_ids(item_ids: Sequence[Any]) -> bool:
+    """Whether all are ids as nearly all are, so that `item_id_fault` would find nothing; at a fifth of its cost."""
     try:
         text = "".join(item_ids)
     except TypeError:
         return False
-    return all(item_ids) and text.isascii() and "\0" not in text and len(text) <= MAX_ITEM_ID_BYTES
+    return (
+        all(item_ids)
+        and text.isascii()
+        and "\0" not in text
+        and max(map(len, item_ids), default=0) <= MAX_ITEM_ID_BYTES
+    )
 
 
 def place_in_words(place: int | str) -> str:

@@ -32,6 +32,15 @@ class Lineage(NamedTuple):
     partition_id: str | None = None
     """The part of the source that holds the row, such as a file of a dataset; None where there are no parts."""
 
+    def in_namespace(self, namespace: str) -> "Lineage":
+        """The lineage with *namespace* before any that is there."""
+        return self._replace(source_namespace=_joined(namespace, self.source_namespace))
+
+    def of_neighbour(self, number: int, item_id: str) -> "Lineage":
+        """The lineage of the same source's item number *number*, whose id is *item_id*."""
+        key = item_id[len(_id_prefix(self.source_namespace)) :]
+        return self._replace(source_item_index=number, source_primary_key=key)
+
     def to_json(self) -> JsonObject:
         return {
             "source_ref": self.source_ref,
@@ -60,9 +69,12 @@ def in_namespace(metadata: object, namespace: str) -> JsonObject | None:
     lineage = metadata.get(LINEAGE_KEY)
     if not isinstance(lineage, dict) or lineage.keys() != _MEMBERS:
         return None
-    inner = lineage["source_namespace"]
-    joined = namespace if inner is None else f"{namespace}:{inner}"
+    joined = _joined(namespace, lineage["source_namespace"])
     return {**metadata, LINEAGE_KEY: {**lineage, "source_namespace": joined}}
+
+
+def _joined(namespace: str, inner: str | None) -> str:
+    return namespace if inner is None else f"{namespace}:{inner}"
 
 
 def metadata_fault(metadata: object) -> str | None:
@@ -90,7 +102,11 @@ class LineageSpan(NamedTuple):
 
     @property
     def id_prefix(self) -> str:
-        return "" if self.source_namespace is None else f"{self.source_namespace}:"
+        return _id_prefix(self.source_namespace)
+
+
+def _id_prefix(namespace: str | None) -> str:
+    return "" if namespace is None else f"{namespace}:"
 
 
 class LineageWriter:
@@ -123,6 +139,14 @@ class LineageWriter:
         if self._is_open:
             self._begin(LineageSpan(index, None))
         return metadata
+
+    def tells_all(self, lineage: Lineage, item_id: str, index: int) -> bool:
+        """Whether spans tell the whole metadata of an item and its neighbours, which is this lineage, its number counted up."""
+        told = self._told
+        told["source_item_index"] = index + self._ahead
+        told["source_primary_key"] = item_id[self._prefix_length :]
+        as_json = lineage.to_json()
+        return (self._is_open and as_json == told) or self._begins(as_json, item_id, index)
 
     def _begins(self, lineage: Any, item_id: str, index: int) -> bool:
         if (span := _span_of(lineage, item_id, index)) is None:

@@ -1,10 +1,11 @@
 """Where items come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from batchor_core.domain.item import BatchItem
+from batchor_core.domain.lineage import Lineage
 from batchor_core.json_types import JsonObject, JsonValue
 
 
@@ -41,6 +42,27 @@ class SourceCursor[PayloadT](Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class ItemStretch[PayloadT](NamedTuple):
+    """Neighbouring items of one source, in its order."""
+
+    items: Sequence[BatchItem[PayloadT]]
+    lineage: Lineage | None = None
+    """The first item's, where it is all the metadata that each of them has, and that of the others differs from it by
+    number and id only; else None."""
+
+
+@runtime_checkable
+class StretchCursor(Protocol):
+    """What a cursor may add, to be read at half of the price."""
+
+    def take(self, limit: int) -> ItemStretch[Any]:
+        """Up to *limit* of the next items, none at the end. `checkpoint` then leads behind the last of them.
+
+        Raises the `SourceError` of an item only when it is the next one: those before it are given out first.
+        """
+        ...
 
 
 class ItemSource[PayloadT](Protocol):
