@@ -4,7 +4,7 @@ Each mutant replaces one function of the product by one that lacks what keeps th
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -183,14 +183,15 @@ def split_at_u2028(patch: pytest.MonkeyPatch) -> None:
 
 
 def lines_of_other_runs_are_taken(patch: pytest.MonkeyPatch) -> None:
-    def any_index(self: Any, custom_id: str | None) -> int | None:
-        return None if custom_id is None else int(custom_id.partition("-")[2])
+    def any_index(self: Any, custom_ids: Sequence[str]) -> list[int]:
+        return [int(custom_id.partition("-")[2]) for custom_id in custom_ids]
 
-    patch.setattr(output_lines.LineReader, "_item_index", any_index)
+    patch.setattr(output_lines.LineReader, "_item_indexes", any_index)
 
 
 def second_lines_are_counted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Members, "take", lambda self, index: UNTRIED if index in self else None)
+    patch.setattr(Members, "take_untried", lambda self, indexes: False)
 
 
 def files_of_expired_batches_are_not_read(patch: pytest.MonkeyPatch) -> None:

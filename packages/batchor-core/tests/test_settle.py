@@ -54,6 +54,22 @@ def test_every_line_comes_to_the_same_on_the_short_way(cancelled: bool) -> None:
     assert seen(settled) == seen(judged)
 
 
+def test_among_many_lines_the_few_that_are_not_usual_come_to_the_same() -> None:
+    refused = OutputLine("x", LineOutcome.REFUSED, None, "stop", USAGE, "why")
+    answered = OutputLine("x", LineOutcome.ANSWERED, "Lima", "stop", USAGE)
+    said = [refused if index in {3, 250} else answered for index in range(400)]
+    judged = Settlement()
+    for index, line in enumerate(said):
+        if index not in {120, 330}:
+            settle_one(judged, (index, index * 20, 20, line), UNTRIED, terms=TERMS, sequence=100)
+    lines = [placed(index, line, offset=index * 20) for index, line in enumerate(said)]
+    members = Members(Holding(0, 400, exceptions=[120, 330]))
+    settled = settle(lines, members, terms=TERMS, sequence=100)
+    assert seen(settled) == seen(judged)
+    assert settled.second_answers == 2
+    assert list(members) == []
+
+
 def test_a_retried_item_comes_to_the_same_on_the_short_way() -> None:
     answered, holding = OutputLine("x", LineOutcome.ANSWERED, "Lima", "stop", USAGE), Holding(retries=[Member(7, 1, 1)])
     short = settle([placed(7, answered)], Members(holding), terms=TERMS, sequence=100)
@@ -82,6 +98,15 @@ def test_a_member_is_taken_once() -> None:
     assert [members.take(index) for index in (9, 10, 10, 13, 90, 90)] == [None, UNTRIED, None, None, Tries(0, 1), None]
     assert list(members) == [12, 11]
     assert [index in members for index in (10, 11, 12, 90)] == [False, True, True, False]
+
+
+def test_items_never_sent_before_are_taken_together_or_not_at_all() -> None:
+    members = Members(Holding(10, 20, exceptions=[13], retries=[Member(13, 2, 1)]))
+    for indexes in ([9, 10], [10, 13], [19, 20], [10, 10], [13]):
+        assert not members.take_untried(indexes)
+    assert members.take_untried([10, 12, 19])
+    assert not members.take_untried([11, 12])
+    assert list(members) == [11, 14, 15, 16, 17, 18, 13]
 
 
 def test_a_holding_lists_its_range_without_the_exceptions_and_its_retries() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage, UsualLine
+from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage, UsualLine, usual_in_full
 from batchor_openai.response_codec import decode_line
 from batchor_openai.usual_lines import read_usual_chat, read_usual_response
 
@@ -131,7 +131,7 @@ def read_usual(raw: bytes) -> UsualLine | None:
 def agree(raw: bytes) -> bool:
     """Whether the short way leaves a line to the other, or says the same of it."""
     usual = read_usual(raw)
-    return usual is None or usual.in_full() == decode_line(raw)
+    return usual is None or usual_in_full(usual) == decode_line(raw)
 
 
 @pytest.mark.parametrize(

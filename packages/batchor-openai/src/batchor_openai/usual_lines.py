@@ -5,7 +5,6 @@ which says the same of usual lines and something of all others.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -90,8 +89,6 @@ class _Line[BodyT](msgspec.Struct, gc=False):
 
 _RESPONSE = msgspec.json.Decoder(_Line[_ResponseBody])
 _CHAT = msgspec.json.Decoder(_Line[_ChatBody])
-# As `UsualLine._make`, without its check of the number of fields, for it is called for each line.
-_usual = partial(tuple.__new__, UsualLine)
 
 
 def read_usual_response(line: bytes) -> UsualLine | None:
@@ -105,7 +102,7 @@ def read_usual_response(line: bytes) -> UsualLine | None:
     if "\x00" in text or "\x00" in custom_id:
         return None
     cached, reasoning = usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
-    return _usual((custom_id, text, "completed", usage.input_tokens, usage.output_tokens, cached, reasoning))
+    return custom_id, text, "completed", usage.input_tokens, usage.output_tokens, cached, reasoning
 
 
 def read_usual_chat(line: bytes) -> UsualLine | None:
@@ -119,7 +116,7 @@ def read_usual_chat(line: bytes) -> UsualLine | None:
     if "\x00" in text or "\x00" in custom_id:
         return None
     cached, reasoning = usage.prompt_tokens_details.cached_tokens, usage.completion_tokens_details.reasoning_tokens
-    return _usual((custom_id, text, "stop", usage.prompt_tokens, usage.completion_tokens, cached, reasoning))
+    return custom_id, text, "stop", usage.prompt_tokens, usage.completion_tokens, cached, reasoning
 
 
 READ_USUAL: Mapping[OpenAIEndpoint, Callable[[bytes], UsualLine | None]] = {

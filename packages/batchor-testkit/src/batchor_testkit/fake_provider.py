@@ -207,7 +207,7 @@ class FakeCodec:
         said = self.decode(line)
         if said.outcome is not LineOutcome.ANSWERED or said.custom_id is None or said.text is None:
             return None
-        return UsualLine(said.custom_id, said.text, said.finish_reason, *astuple(said.usage or TokenUsage()))
+        return said.custom_id, said.text, said.finish_reason, *astuple(said.usage or TokenUsage())
 
 
 def _read(fields: Any) -> OutputLine:

@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 
 from batchor_core.domain.batch import RemoteBatch
 from batchor_core.domain.item import PromptParts
-from batchor_core.domain.output_line import LineOutcome, OutputLine
+from batchor_core.domain.output_line import LineOutcome, OutputLine, usual_in_full
 from batchor_core.errors import ProviderError, ProviderRefusedError, RefusalConsequence, RequestEncodingError
 from batchor_core.ports.provider import BatchClient, RequestCodec
 
@@ -281,7 +281,7 @@ def _check_is_storable(line: OutputLine) -> None:
 
 def _check_both_ways_agree(codec: RequestCodec, line: bytes) -> None:
     usual = codec.decode_usual(line)
-    assert usual is None or usual.in_full() == codec.decode(line)
+    assert usual is None or usual_in_full(usual) == codec.decode(line)
 
 
 def _input_file(codec: RequestCodec) -> bytes:

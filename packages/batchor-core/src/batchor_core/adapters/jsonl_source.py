@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +13,7 @@ from batchor_core.adapters.row_item import DEFAULT_MAX_ROW_BYTES, PlacedRow, Row
 from batchor_core.adapters.source_file import path_text
 from batchor_core.errors import SourceRowError
 from batchor_core.json_types import JsonObject
+from batchor_core.line_blocks import next_lines
 
 type JsonRow = dict[str, Any]
 
@@ -64,14 +64,9 @@ class _JsonlReader:
         self.first_row = Place(file.tell(), 0)
 
     def rows(self, place: Place) -> Iterator[PlacedRow[JsonRow]]:
-        while lines := self._next_lines():
+        while lines := next_lines(self._file, max_line_bytes=self._max_row_bytes):
             yield from self._placed(lines, place)
             place = Place(place.offset + sum(map(len, lines)), place.line + len(lines))
-
-    def _next_lines(self) -> list[bytes]:
-        """Some whole lines with their ends; none at the end of the file."""
-        # One byte more than a line may have tells that it is too long, without reading the rest.
-        return BytesIO(self._file.read(_BLOCK_BYTES) + self._file.readline(self._max_row_bytes + 1)).readlines()
 
     def _placed(self, lines: list[bytes], place: Place) -> Iterator[PlacedRow[JsonRow]]:
         numbers = range(place.line + 1, place.line + 1 + len(lines))
@@ -119,7 +114,6 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-_BLOCK_BYTES = 1 << 16
 _BACKSLASH = ord("\\")
 # What json.loads(…, parse_constant=…) makes anew for each call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -1,6 +1,6 @@
 """The items that a batch still holds, ticked off one by one while its lines are settled."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from batchor_core.domain.retry import Tries
 from batchor_core.ports.state_records import Holding
@@ -30,6 +30,17 @@ class Members:
             self._fresh[place] = 0
             return UNTRIED
         return self._retried.pop(index, None)
+
+    def take_untried(self, indexes: Sequence[int]) -> bool:
+        """Tick off items that were never sent before, ascending; False, and none is, where not all of them are such."""
+        places = [index - self._first for index in indexes]
+        if not (places[0] >= 0 and places[-1] < len(self._fresh) and len(set(places)) == len(places)):
+            return False
+        if not all(map(self._fresh.__getitem__, places)):
+            return False
+        for place in places:
+            self._fresh[place] = 0
+        return True
 
     def __contains__(self, index: int) -> bool:
         place = index - self._first

@@ -1,9 +1,10 @@
 """Settle: output lines become results and retries, and the counters move with them. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
+from itertools import batched, count, repeat
 from operator import attrgetter, itemgetter
 
 from batchor_core.application.members import UNTRIED, Members
@@ -20,6 +21,9 @@ _COUNTS = [each.name for each in fields(TokenUsage)]
 _BY_INDEX = itemgetter(0)
 # As `ResultRow._make`, without its check of the number of columns, for nearly all results are made by it.
 _row = partial(tuple.__new__, ResultRow)
+_LINES_AT_ONCE = 100
+"""Lines that are not usual keep so many others from the short way."""
+_FIELDS_OF_USUAL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +68,42 @@ class Settlement:
 def settle(lines: list[PlacedLine], members: Members, *, terms: Terms, sequence: int) -> Settlement:
     """Judge *lines* in index order, taking each one's item out of *members*; *sequence* is the last one given.
 
-    *lines* is emptied: as each line goes when its result comes, the garbage collector has half as much to look at.
-    A line whose item is not (or no longer) among the members is a second answer, and is not applied.
+    *lines* is sorted. A line whose item is not (or no longer) among the members is a second answer, and is not applied.
     """
     outcome = Settlement()
-    take, results, batch_id, artifact_id = members.take, outcome.results, terms.batch_id, terms.artifact_id
     lines.sort(key=_BY_INDEX)
-    lines.reverse()
-    while lines:
-        placed = lines.pop()
-        before = take(placed[0])
+    for some in batched(lines, _LINES_AT_ONCE):
+        if not _accept(outcome, some, members, terms=terms, sequence=sequence):
+            _settle_each(outcome, some, members, terms=terms, sequence=sequence)
+    return outcome
+
+
+def _accept(outcome: Settlement, lines: Sequence[PlacedLine], members: Members, *, terms: Terms, sequence: int) -> bool:
+    """Make results of lines that are all usual, of items never sent before, as nearly all are; False where they are not.
+
+    It is what `settle_one` would do with each, without a look at policies and by columns, at a third of the cost.
+    """
+    if set(map(len, lines)) != {_FIELDS_OF_USUAL}:
+        return False
+    indexes, *said = zip(*lines, strict=True)
+    if not members.take_untried(indexes):
+        return False
+    sequences = count(sequence + len(outcome.results) + 1)
+    same = (repeat(1), repeat(terms.batch_id), repeat(terms.artifact_id))
+    outcome.results += map(_row, zip(indexes, sequences, *same, *said, repeat(None), strict=False))
+    outcome.completed += len(lines)
+    return True
+
+
+def _settle_each(
+    outcome: Settlement, lines: Sequence[PlacedLine], members: Members, *, terms: Terms, sequence: int
+) -> None:
+    for placed in lines:
+        before = members.take(placed[0])
         if before is None:
             outcome.second_answers += 1
-        elif before is UNTRIED and len(placed) != 4:
-            # Nearly all lines: what `settle_one` would do with them, without a look at policies.
-            ended_as = sequence + len(results) + 1
-            results.append(_row((placed[0], ended_as, 1, batch_id, artifact_id, *placed[1:], None)))
-            outcome.completed += 1
         else:
             settle_one(outcome, in_full(placed), before, terms=terms, sequence=sequence)
-    return outcome
 
 
 def without_lines(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 # Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
 
@@ -90,23 +89,15 @@ class OutputLine:
     """False: the text is no instance of the run's output model."""
 
 
-class UsualLine(NamedTuple):
-    """What nearly all output lines say, and nothing else: an answer, given whole with HTTP status 200, and its usage.
+type UsualLine = tuple[str, str, str | None, int, int, int, int]
+"""What nearly all output lines say, and nothing else: an answer, given whole with HTTP status 200, and its usage.
 
-    A tuple, for it is read by the million; behind the custom_id in the order of a `ResultRow`.
-    """
+The custom_id, the text and the finish reason; input, output, cached input and reasoning tokens: behind the custom_id in
+the order of a `ResultRow`. A plain tuple, for it is made by the million.
+"""
 
-    custom_id: str
-    text: str
-    finish_reason: str | None
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    reasoning_tokens: int
 
-    def in_full(self) -> OutputLine:
-        """The same as `RequestCodec.decode` says it."""
-        usage = TokenUsage(self.input_tokens, self.output_tokens, self.cached_input_tokens, self.reasoning_tokens)
-        return OutputLine(
-            self.custom_id, LineOutcome.ANSWERED, self.text, self.finish_reason, usage, None, None, _HTTP_OK
-        )
+def usual_in_full(usual: UsualLine) -> OutputLine:
+    """The same as `RequestCodec.decode` says it."""
+    custom_id, text, finish_reason, *tokens = usual
+    return OutputLine(custom_id, LineOutcome.ANSWERED, text, finish_reason, TokenUsage(*tokens), None, None, _HTTP_OK)
