@@ -60,6 +60,7 @@ HOT: dict[str, tuple[Step, str]] = {
     "append": (lambda unit, _: unit.items.append(RUN_ID, example_items(6, 9, segment_id=None)), "item_pkey on item"),
     "requests": (lambda unit, _: unit.items.requests(RUN_ID, first=2, limit=100), "item_pkey on item"),
     "extent": (lambda unit, _: unit.items.extent(RUN_ID, first=2, limit=100), "item_pkey on item"),
+    "page": (lambda unit, _: unit.items.page(RUN_ID, first=2, limit=100), "item_pkey on item"),
     "statuses": (lambda unit, _: unit.items.statuses(RUN_ID, first=2, limit=100), "item_pkey on item"),
     "lineage": (lambda unit, _: unit.lineage.spans(RUN_ID, first=2, last=100), "lineage_pkey on lineage"),
     "run": (lambda unit, _: unit.runs.get(RUN_ID), "run_pkey on run"),
@@ -82,6 +83,8 @@ HOT: dict[str, tuple[Step, str]] = {
     "rebind": (lambda unit, batch: unit.retries.rebind(from_batch=batch, to_batch=batch), "retry_bound on retry"),
     "drop": (lambda unit, _: unit.retries.drop(RUN_ID, [2]), "on retry"),
     "next_due": (lambda unit, _: unit.retries.next_due(RUN_ID), "retry_waiting on retry"),
+    "withdraw": (lambda unit, _: unit.results.withdraw(RUN_ID, error_class=None, limit=100), "result_failed on result"),
+    "get": (lambda unit, _: unit.results.get(RUN_ID, [0, 1]), "result_by_item on result"),
     "by_index": (lambda unit, _: unit.results.by_index(RUN_ID, first=0, limit=100), "result_by_item on result"),
     "by_sequence": (
         lambda unit, _: unit.results.by_sequence(RUN_ID, after=0, limit=100),

@@ -11,13 +11,13 @@ from batchor_sql.statements import ROWS_AT_ONCE, copy_statement, row_statements
 
 
 def test_sqlite_takes_question_marks() -> None:
-    assert row_statements(SQLiteDialect_pysqlite()).drop_retries.count("?") == 2
+    assert row_statements(SQLiteDialect_pysqlite()).drop_retries.count("?") == 1
 
 
 def test_postgresql_takes_positional_formats() -> None:
     texts = row_statements(PGDialect_psycopg())  # type: ignore[no-untyped-call]
     assert texts.add_items.count("%s") == len(schema.item.c)
-    assert texts.add_results.endswith("ON CONFLICT (run_key, item_index) DO NOTHING")
+    assert texts.add_results.endswith("ON CONFLICT (item_key) DO NOTHING")
 
 
 def test_an_insert_of_many_rows_has_the_places_of_each_and_fits_the_oldest_sqlite() -> None:
@@ -25,16 +25,16 @@ def test_an_insert_of_many_rows_has_the_places_of_each_and_fits_the_oldest_sqlit
     places = texts.add_many_results.count("?")
     assert places == texts.add_results.count("?") * ROWS_AT_ONCE < 999
     assert texts.add_many_results.replace("?, ", "").count("(?)") == ROWS_AT_ONCE
-    assert texts.add_many_results.endswith("?) ON CONFLICT (run_key, item_index) DO NOTHING")
+    assert texts.add_many_results.endswith("?) ON CONFLICT (item_key) DO NOTHING")
 
 
 def test_a_copy_names_every_column_and_its_type() -> None:
     copy = copy_statement(schema.item)
     assert copy.text == (
-        "COPY item (run_key, item_index, id_key, metadata, segment_id, request_offset, request_length, tokens, long_id) "
+        "COPY item (item_key, id_key, metadata, segment_id, request_offset, request_length, tokens, long_id) "
         "FROM STDIN (FORMAT BINARY)"
     )
-    assert copy.types == ["int8", "int8", "text", "text", "int8", "int8", "int8", "int8", "text"]
+    assert copy.types == ["int8", "text", "text", "int8", "int8", "int8", "int8", "text"]
 
 
 def test_every_table_compiles_for_postgresql() -> None:

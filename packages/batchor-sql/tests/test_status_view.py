@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Table, create_engine, insert, select
 
 from batchor_core.domain.batch import TERMINAL, BatchState
 from batchor_core.domain.item import ItemFacts, ItemStatus, derive_status
-from batchor_core.domain.retry import RetryRow
 from batchor_sql import schema
+from batchor_sql.keys import key_of
 from batchor_testkit.state_examples import NOW
 
 _RUN_KEY = 7
@@ -67,7 +67,7 @@ def connection() -> Iterator[Connection]:
 
 
 def _store(connection: Connection, index: int, case: Case) -> None:
-    key = {"run_key": _RUN_KEY, "item_index": index}
+    key = {"item_key": key_of(_RUN_KEY, index)}
     item = _defaults(schema.item) | key | {"id_key": f"item-{index}", "segment_id": 1 if case.has_request else None}
     connection.execute(insert(schema.item).values(item))
     if case.result is not None:
@@ -78,8 +78,8 @@ def _store(connection: Connection, index: int, case: Case) -> None:
     if case.retry != "none":
         bound = case.retry == "bound"
         batch_id = _store_batch(connection, case.retry_state, first=0, last=0) if bound else None
-        row = RetryRow(index, 1, 0, NOW, "example", batch_id)
-        connection.execute(insert(schema.retry).values({"run_key": _RUN_KEY} | row._asdict()))
+        row = _defaults(schema.retry) | key | {"reason": "example", "batch_id": batch_id}
+        connection.execute(insert(schema.retry).values(row))
 
 
 def _store_batch(connection: Connection, state: BatchState, *, first: int, last: int) -> int:

@@ -12,7 +12,15 @@ from sqlalchemy import Engine, event
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.ports.state import UnitOfWork
 from batchor_sqlite import SQLiteStorage
-from batchor_testkit.state_examples import LEASE_TTL, NOW, RUN_ID, example_batch, seconds_later
+from batchor_testkit.state_examples import (
+    LEASE_TTL,
+    NOW,
+    RUN_ID,
+    example_batch,
+    example_items,
+    example_result,
+    seconds_later,
+)
 from batchor_testkit.state_steps import Verdict, claim, settle, submitted_batch
 
 type Step = Callable[[UnitOfWork, BatchRecord], object]
@@ -62,8 +70,10 @@ def _plan(storage: SQLiteStorage, step: Step) -> list[str]:
 
 
 HOT: dict[str, Step] = {
+    "append_items": lambda unit, _: unit.items.append(RUN_ID, example_items(6, 9, segment_id=None)),
     "requests": lambda unit, _: unit.items.requests(RUN_ID, first=2, limit=100),
     "extent": lambda unit, _: unit.items.extent(RUN_ID, first=2, limit=100),
+    "page": lambda unit, _: unit.items.page(RUN_ID, first=2, limit=100),
     "statuses": lambda unit, _: unit.items.statuses(RUN_ID, first=2, limit=100),
     "lineage": lambda unit, _: unit.lineage.spans(RUN_ID, first=2, last=100),
     "run": lambda unit, _: unit.runs.get(RUN_ID),
@@ -83,6 +93,9 @@ HOT: dict[str, Step] = {
     "rebind": lambda unit, batch: unit.retries.rebind(from_batch=batch, to_batch=batch),
     "drop": lambda unit, _: unit.retries.drop(RUN_ID, [2]),
     "next_due": lambda unit, _: unit.retries.next_due(RUN_ID),
+    "append_results": lambda unit, _: unit.results.append(RUN_ID, [example_result(4, sequence=9)]),
+    "withdraw": lambda unit, _: unit.results.withdraw(RUN_ID, error_class=None, limit=100),
+    "get": lambda unit, _: unit.results.get(RUN_ID, [0, 1]),
     "by_index": lambda unit, _: unit.results.by_index(RUN_ID, first=0, limit=100),
     "by_sequence": lambda unit, _: unit.results.by_sequence(RUN_ID, after=0, limit=100),
     "failures": lambda unit, _: unit.results.failures(RUN_ID),
@@ -104,21 +117,33 @@ def test_a_hot_statement_searches_by_key_and_does_not_sort(storage: SQLiteStorag
 @pytest.mark.parametrize(
     ("name", "search"),
     [
-        ("requests", "SEARCH item USING PRIMARY KEY (run_key=? AND item_index>?)"),
-        ("extent", "SEARCH item USING PRIMARY KEY (run_key=? AND item_index>?)"),
+        ("append_items", "SEARCH item USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("requests", "SEARCH item USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("extent", "SEARCH item USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("page", "SEARCH item USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("statuses", "SEARCH item USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("statuses", "SEARCH result USING INDEX result_by_item (item_key=?) LEFT-JOIN"),
+        ("statuses", "SEARCH retry USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"),
         ("lineage", "SEARCH lineage USING PRIMARY KEY (run_key=? AND first_index>? AND first_index<?)"),
         ("lease_due", "SEARCH batch USING INDEX batch_due (run_key=? AND next_due_at<?)"),
         ("open_batches", "SEARCH batch USING INDEX batch_due (run_key=?)"),
-        ("holding", "SEARCH item USING PRIMARY KEY (run_key=? AND item_index>? AND item_index<?)"),
-        ("holding", "SEARCH result USING COVERING INDEX result_by_item (run_key=? AND item_index>? AND item_index<?)"),
-        ("holding", "SEARCH retry USING PRIMARY KEY (run_key=? AND item_index>? AND item_index<?)"),
+        ("holding", "SEARCH item USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("holding", "SEARCH result USING COVERING INDEX result_by_item (item_key>? AND item_key<?)"),
+        ("holding", "SEARCH retry USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("holding", "SEARCH retry USING INDEX retry_bound (batch_id=?)"),
-        ("due", "SEARCH retry USING INDEX retry_waiting (run_key=? AND not_before<?)"),
+        ("due", "SEARCH retry USING INDEX retry_waiting (<expr>=? AND not_before<?)"),
+        ("bind", "SEARCH retry USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("drop", "SEARCH retry USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("bound", "SEARCH item USING INTEGER PRIMARY KEY (rowid=?)"),
         ("bound", "SEARCH retry USING COVERING INDEX retry_bound (batch_id=?)"),
-        ("next_due", "SEARCH retry USING INDEX retry_waiting (run_key=?)"),
-        ("by_index", "SEARCH result USING INDEX result_by_item (run_key=? AND item_index>?)"),
+        ("next_due", "SEARCH retry USING INDEX retry_waiting (<expr>=?)"),
+        ("withdraw", "SEARCH result USING INDEX result_failed (<expr>=? AND error_class>?)"),
+        ("withdraw", "SEARCH result USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("get", "SEARCH result USING INDEX result_by_item (item_key=?)"),
+        ("by_index", "SEARCH result USING INDEX result_by_item (item_key>? AND item_key<?)"),
+        ("by_index", "SEARCH item USING INTEGER PRIMARY KEY (rowid=?)"),
         ("by_sequence", "SEARCH result USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        ("failures", "SEARCH result USING COVERING INDEX result_failed (run_key=? AND error_class>?)"),
+        ("failures", "SEARCH result USING COVERING INDEX result_failed (<expr>=? AND error_class>?)"),
     ],
 )
 def test_a_hot_statement_takes_the_index_that_is_made_for_it(storage: SQLiteStorage, name: str, search: str) -> None:

@@ -35,11 +35,11 @@ class BulkWriter(Protocol):
         """Store or replace them."""
         ...
 
-    def bind_retries(self, connection: Connection, run_key: int, indexes: Sequence[int], *, batch_id: int) -> int:
+    def bind_retries(self, connection: Connection, item_keys: Sequence[int], *, batch_id: int) -> int:
         """Give those that no batch holds to this one; their number."""
         ...
 
-    def drop_retries(self, connection: Connection, run_key: int, indexes: Sequence[int]) -> None: ...
+    def drop_retries(self, connection: Connection, item_keys: Sequence[int]) -> None: ...
 
 
 class RowWriter:
@@ -57,12 +57,12 @@ class RowWriter:
     def put_retries(self, connection: Connection, rows: Sequence[Row]) -> None:
         connection.exec_driver_sql(self._texts.put_retries, list(rows))
 
-    def bind_retries(self, connection: Connection, run_key: int, indexes: Sequence[int], *, batch_id: int) -> int:
-        rows = [(batch_id, run_key, index) for index in indexes]
+    def bind_retries(self, connection: Connection, item_keys: Sequence[int], *, batch_id: int) -> int:
+        rows = [(batch_id, key) for key in item_keys]
         return connection.exec_driver_sql(self._texts.bind_retries, rows).rowcount
 
-    def drop_retries(self, connection: Connection, run_key: int, indexes: Sequence[int]) -> None:
-        connection.exec_driver_sql(self._texts.drop_retries, [(run_key, index) for index in indexes])
+    def drop_retries(self, connection: Connection, item_keys: Sequence[int]) -> None:
+        connection.exec_driver_sql(self._texts.drop_retries, [(key,) for key in item_keys])
 
 
 class CopyWriter:
@@ -87,12 +87,11 @@ class CopyWriter:
         columns = tuple(list(column) for column in zip(*rows, strict=True))
         connection.exec_driver_sql(self._arrays.put_retries, columns)
 
-    def bind_retries(self, connection: Connection, run_key: int, indexes: Sequence[int], *, batch_id: int) -> int:
-        values = (batch_id, run_key, list(indexes))
-        return connection.exec_driver_sql(self._arrays.bind_retries, values).rowcount
+    def bind_retries(self, connection: Connection, item_keys: Sequence[int], *, batch_id: int) -> int:
+        return connection.exec_driver_sql(self._arrays.bind_retries, (batch_id, list(item_keys))).rowcount
 
-    def drop_retries(self, connection: Connection, run_key: int, indexes: Sequence[int]) -> None:
-        connection.exec_driver_sql(self._arrays.drop_retries, (run_key, list(indexes)))
+    def drop_retries(self, connection: Connection, item_keys: Sequence[int]) -> None:
+        connection.exec_driver_sql(self._arrays.drop_retries, (list(item_keys),))
 
 
 def bulk_writer(engine: Engine) -> BulkWriter:

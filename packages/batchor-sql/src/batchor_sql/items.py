@@ -11,14 +11,15 @@ from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError, StorageError
 from batchor_core.ports.state_records import Holding, ItemRow, Member
 from batchor_sql.id_key import MAX_PLAIN_LENGTH, id_key
-from batchor_sql.schema import ITEM_ID, is_open, item, item_status, result, retry
+from batchor_sql.keys import number_of, run_of
+from batchor_sql.schema import ITEM_ID, ITEM_INDEX, is_open, item, item_status, result, retry
 from batchor_sql.schema import batch as batch_table
 from batchor_sql.scope import Scope, in_slices
 
-REQUEST_COLUMNS = (item.c.item_index, item.c.segment_id, item.c.request_offset, item.c.request_length, item.c.tokens)
+REQUEST_COLUMNS = (ITEM_INDEX, item.c.segment_id, item.c.request_offset, item.c.request_length, item.c.tokens)
 """The columns of a `RequestRef`, in its order."""
 
-_ROW_COLUMNS = (item.c.item_index, ITEM_ID, item.c.metadata, *REQUEST_COLUMNS[1:])
+_ROW_COLUMNS = (ITEM_INDEX, ITEM_ID, item.c.metadata, *REQUEST_COLUMNS[1:])
 """The columns of an `ItemRow`, in its order."""
 
 _NO_LONG_ID = (None,)
@@ -39,13 +40,13 @@ class SqlItemStore:
             return 0
         self._require_ascending(run_id, items)
         # In the order of the table's columns; see `id_key` for the last.
-        head = (self._scope.run_key(run_id),)
+        keys = self._scope.keys(run_id, [row.item_index for row in items])
         # Sums of tuples are made in half of the time of a display with a star.
         rows = (
-            head + row + _NO_LONG_ID
+            key + row[1:] + _NO_LONG_ID
             if len(row.item_id) <= MAX_PLAIN_LENGTH
-            else head + row._replace(item_id=id_key(row.item_id)) + (row.item_id,)
-            for row in items
+            else (*key, id_key(row.item_id), *row[2:], row.item_id)
+            for key, row in zip(zip(keys, strict=True), items, strict=True)
         )
         stored = self._scope.bulk.add_items(self._connection, rows)
         if stored < len(items):
@@ -74,8 +75,8 @@ class SqlItemStore:
     def page(self, run_id: str, *, first: int, limit: int) -> Sequence[ItemRow]:
         rows = (
             select(*_ROW_COLUMNS)
-            .where(item.c.run_key == self._scope.run_key(run_id), item.c.item_index >= first)
-            .order_by(item.c.item_index)
+            .where(self._scope.of_range(item.c.item_key, run_id, first=first))
+            .order_by(item.c.item_key)
             .limit(limit)
         )
         return [ItemRow._make(row) for row in self._connection.execute(rows)]
@@ -89,8 +90,8 @@ class SqlItemStore:
     def statuses(self, run_id: str, *, first: int, limit: int) -> Sequence[tuple[int, ItemStatus]]:
         rows = (
             select(item_status.c.item_index, item_status.c.status)
-            .where(item_status.c.run_key == self._scope.run_key(run_id), item_status.c.item_index >= first)
-            .order_by(item_status.c.item_index)
+            .where(self._scope.of_range(item_status.c.item_key, run_id, first=first))
+            .order_by(item_status.c.item_key)
             .limit(limit)
         )
         return [(index, ItemStatus(status)) for index, status in self._connection.execute(rows)]
@@ -106,19 +107,14 @@ class SqlItemStore:
     def _requests(self, run_id: str, first: int, limit: int) -> Select[*tuple[Any, ...]]:
         return (
             select(*REQUEST_COLUMNS)
-            .where(item.c.run_key == self._scope.run_key(run_id), item.c.item_index >= first)
-            .where(item.c.segment_id.is_not(None))
-            .order_by(item.c.item_index)
+            .where(self._scope.of_range(item.c.item_key, run_id, first=first), item.c.segment_id.is_not(None))
+            .order_by(item.c.item_key)
             .limit(limit)
         )
 
     def _count(self, run_id: str, first: int, last: int) -> Sequence[Row[str, int]]:
-        of_range = (
-            item_status.c.run_key == self._scope.run_key(run_id),
-            item_status.c.item_index >= first,
-            item_status.c.item_index < last,
-        )
-        rows = select(item_status.c.status, func.count()).where(*of_range).group_by(item_status.c.status)
+        of_range = self._scope.of_range(item_status.c.item_key, run_id, first=first, last=last)
+        rows = select(item_status.c.status, func.count()).where(of_range).group_by(item_status.c.status)
         return self._connection.execute(rows).all()
 
     def _is_open(self, batch: BatchRecord) -> bool:
@@ -137,15 +133,15 @@ class SqlItemStore:
         return frozenset(range(batch.first, batch.last)) - fresh
 
     def _in_range(self, table: Table, batch: BatchRecord) -> Select[int]:
-        key, index = self._scope.run_key(batch.run_id), table.c.item_index
-        return select(index).where(table.c.run_key == key, index >= batch.first, index < batch.last)
+        of_range = self._scope.of_range(table.c.item_key, batch.run_id, first=batch.first, last=batch.last)
+        return select(number_of(table.c.item_key)).where(of_range)
 
     def _bound_members(self, batch: BatchRecord) -> list[Member]:
-        ended = exists().where(result.c.run_key == retry.c.run_key, result.c.item_index == retry.c.item_index)
+        ended = exists().where(result.c.item_key == retry.c.item_key)
         rows = (
-            select(retry.c.item_index, retry.c.attempts_used, retry.c.deferrals)
+            select(number_of(retry.c.item_key), retry.c.attempts_used, retry.c.deferrals)
             .where(retry.c.batch_id == batch.batch_id, ~ended)
-            .order_by(retry.c.item_index)
+            .order_by(retry.c.item_key)
         )
         return list(map(Member._make, self._scope.rows(rows)))
 
@@ -164,16 +160,17 @@ class SqlItemStore:
             before = row.item_index
 
     def _last_index(self, run_id: str) -> int | None:
-        last = select(func.max(item.c.item_index)).where(item.c.run_key == self._scope.run_key(run_id))
+        newest = func.max(item.c.item_key)
+        last = select(number_of(newest)).where(self._scope.of_range(item.c.item_key, run_id))
         return self._connection.execute(last).scalar()
 
     def _indexes_of(self, run_id: str, items: Sequence[ItemRow]) -> dict[str, int]:
         """Where the ids of *items* are stored, as far as they are, by their keys."""
-        key = self._scope.run_key(run_id)
+        of_run = run_of(item.c.item_key) == self._scope.run_key(run_id)
         found: dict[str, int] = {}
         for rows in in_slices(items):
             keys = [id_key(row.item_id) for row in rows]
-            stored = select(item.c.id_key, item.c.item_index).where(item.c.run_key == key, item.c.id_key.in_(keys))
+            stored = select(item.c.id_key, ITEM_INDEX).where(of_run, item.c.id_key.in_(keys))
             found.update((stored_key, index) for stored_key, index in self._connection.execute(stored))
         return found
 

@@ -1,12 +1,14 @@
 """The tables, as the newest migration leaves them.
 
-Rows are small: runs have an integer key, and what belongs to an item is keyed by run and index. Nothing
-that changes with an item's status is indexed; the few partial indexes hold open batches, waiting retries, bound
-retries and failed results only.
+Rows are small: runs have an integer key, and what belongs to an item is keyed by one integer made of that and the
+item's index (see `keys`). Nothing that changes with an item's status is indexed; the few partial indexes hold open
+batches, waiting retries, bound retries and failed results only.
 
 The tables written by the million have no foreign keys, which would cost a look-up per row: the store looks each run
 key up itself, and runs, batches and artifacts are never deleted.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -31,6 +33,7 @@ from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.run import RunControlState, RunLifecycleStatus
 from batchor_core.ports.state_records import ArtifactKind
 from batchor_sql.column_types import EnumText, Instant, JsonText
+from batchor_sql.keys import number_of, run_of
 from batchor_sql.status_view import select_item_status
 
 metadata = MetaData()
@@ -43,6 +46,11 @@ _Ordered = Text().with_variant(Text(collation="C"), "postgresql")
 
 def _run_key() -> Column[int]:
     return Column("run_key", BigInteger, ForeignKey("run.run_key"), nullable=False)
+
+
+def _own_key(name: str) -> Column[int]:
+    """A key of `keys`, given by the store and not by the database."""
+    return Column(name, _Key, primary_key=True, autoincrement=False)
 
 
 def _number(name: str) -> Column[int]:
@@ -103,8 +111,7 @@ artifact = Table(
 item = Table(
     "item",
     metadata,
-    Column("run_key", BigInteger, primary_key=True),
-    Column("item_index", BigInteger, primary_key=True),
+    _own_key("item_key"),
     Column("id_key", _Ordered, nullable=False),
     Column("metadata", Text),
     Column("segment_id", BigInteger),
@@ -112,12 +119,12 @@ item = Table(
     _number("request_length"),
     _number("tokens"),
     Column("long_id", Text),
-    Index("item_by_id", "run_key", "id_key", unique=True),
-    sqlite_with_rowid=False,
 )
+Index("item_by_id", run_of(item.c.item_key), item.c.id_key, unique=True)
 
 ITEM_ID: ColumnElement[str] = func.coalesce(item.c.long_id, item.c.id_key).label("item_id")
 """The id as it was given; see `id_key`."""
+ITEM_INDEX = number_of(item.c.item_key).label("item_index")
 
 lineage = Table(
     "lineage",
@@ -169,14 +176,12 @@ batch = Table(
 retry = Table(
     "retry",
     metadata,
-    Column("run_key", BigInteger, primary_key=True),
-    Column("item_index", BigInteger, primary_key=True),
+    _own_key("item_key"),
     _number("attempts_used"),
     _number("deferrals"),
     Column("not_before", Instant, nullable=False),
     Column("reason", Text, nullable=False),
     Column("batch_id", BigInteger),
-    sqlite_with_rowid=False,
 )
 
 result = Table(
@@ -184,9 +189,8 @@ result = Table(
     metadata,
     # In the order in which results end. Output files are shuffled: a row put among those of its neighbours costs twice
     # as much.
-    Column("result_key", _Key, primary_key=True, autoincrement=False),
-    _number("run_key"),
-    _number("item_index"),
+    _own_key("result_key"),
+    _number("item_key"),
     _number("attempt_count"),
     Column("batch_id", BigInteger),
     Column("raw_artifact_id", BigInteger),
@@ -200,18 +204,10 @@ result = Table(
     _number("reasoning_tokens"),
     Column("failure", Text),
     Column("error_class", _Ordered),
-    Index("result_by_item", "run_key", "item_index", unique=True),
+    Index("result_by_item", "item_key", unique=True),
 )
 
-_SEQUENCE_BITS = 40
-_LAST_SEQUENCE = (1 << _SEQUENCE_BITS) - 1
-SEQUENCE: ColumnElement[int] = result.c.result_key.bitwise_and(literal_column(str(_LAST_SEQUENCE), BigInteger))
-
-
-def result_key(run_key: int, sequence: int) -> int:
-    """The key of a run's result: ascending with its sequence, and never among those of another run."""
-    return (run_key << _SEQUENCE_BITS) + min(max(sequence, 0), _LAST_SEQUENCE)
-
+SEQUENCE = number_of(result.c.result_key)
 
 capacity = Table(
     "capacity",
@@ -243,16 +239,18 @@ def is_open(state: ColumnElement[BatchState]) -> ColumnElement[bool]:
     return state.not_in([literal_column(f"'{closed.value}'") for closed in sorted(batch_states.TERMINAL)])
 
 
-def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) -> Index:
+def _partial(name: str, *columns: ColumnElement[Any], where: ColumnElement[bool]) -> Index:
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 _partial("run_open", run.c.created_at, run.c.run_id, where=run.c.finished_at.is_(None))
 _partial("batch_due", batch.c.run_key, batch.c.next_due_at, batch.c.batch_id, where=is_open(batch.c.state))
 _partial("batch_at_provider", batch.c.provider_batch_id, where=batch.c.provider_batch_id.is_not(None))
-_partial("retry_waiting", retry.c.run_key, retry.c.not_before, retry.c.item_index, where=retry.c.batch_id.is_(None))
-_partial("retry_bound", retry.c.batch_id, retry.c.item_index, where=retry.c.batch_id.is_not(None))
-_partial("result_failed", result.c.run_key, result.c.error_class, where=result.c.error_class.is_not(None))
+_partial(
+    "retry_waiting", run_of(retry.c.item_key), retry.c.not_before, retry.c.item_key, where=retry.c.batch_id.is_(None)
+)
+_partial("retry_bound", retry.c.batch_id, retry.c.item_key, where=retry.c.batch_id.is_not(None))
+_partial("result_failed", run_of(result.c.result_key), result.c.error_class, where=result.c.error_class.is_not(None))
 
 item_status = CreateView(
     select_item_status(item=item, item_id=ITEM_ID, batch=batch, retry=retry, result=result, is_open=is_open),

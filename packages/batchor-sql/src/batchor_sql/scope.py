@@ -5,10 +5,11 @@ from difflib import get_close_matches
 from itertools import batched
 from typing import Any
 
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import ColumnElement, Connection, Executable, and_, select
 
-from batchor_core.errors import RunNotFoundError
+from batchor_core.errors import RunNotFoundError, StorageError
 from batchor_sql.bulk import BulkWriter
+from batchor_sql.keys import NUMBERS, key_of
 from batchor_sql.schema import run
 from batchor_sql.storage_errors import storage_error
 
@@ -57,6 +58,25 @@ class Scope:
         """The integer key of a run; `RunNotFoundError` when there is none."""
         key = self._added.get(run_id) or self._known.get(run_id)
         return key or self._look_up(run_id)
+
+    def bound(self, run_id: str, number: int) -> int:
+        """The key of any number, to compare the run's keys with; see `key_of`."""
+        return key_of(self.run_key(run_id), number)
+
+    def keys(self, run_id: str, numbers: Sequence[int]) -> list[int]:
+        """The keys of the run's rows with these numbers; `StorageError` where a number is too large to have one."""
+        if (largest := max(numbers, default=0)) >= NUMBERS:
+            raise StorageError(
+                f"{self.place}: run {run_id!r} has no room for number {largest}: its items and its results are "
+                f"numbered from 0 to {NUMBERS - 1}; nothing was written; start another run for the rest of the input"
+            )
+        return list(map(self.bound(run_id, 0).__add__, numbers))
+
+    def of_range(
+        self, key: ColumnElement[int], run_id: str, *, first: int = 0, last: int = NUMBERS
+    ) -> ColumnElement[bool]:
+        """Whether *key* is one of the run's, of a number from *first* to below *last*."""
+        return and_(key >= self.bound(run_id, first), key < self.bound(run_id, last))
 
     def added(self, run_id: str, key: int) -> None:
         """Remember a run that this transaction has added."""

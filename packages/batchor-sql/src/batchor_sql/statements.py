@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from batchor_sql.dialects import DialectTraits, traits_of
 from batchor_sql.schema import item, result, retry
 
-_KEY = ("run_key", "item_index")
+_KEY = ("item_key",)
 
 ROWS_AT_ONCE = 50
 """Of the widest table, that many stay below the 999 variables that the oldest SQLite takes."""
@@ -33,9 +33,9 @@ class RowStatements:
     put_retries: str
     """The columns of `retry`."""
     bind_retries: str
-    """batch_id, run_key, item_index."""
+    """batch_id, item_key."""
     drop_retries: str
-    """run_key, item_index."""
+    """item_key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class ArrayStatements:
     put_retries: str
     """An array for each column of `retry`."""
     bind_retries: str
-    """batch_id, run_key, an array of item_index."""
+    """batch_id, an array of item_key."""
     drop_retries: str
-    """run_key, an array of item_index."""
+    """An array of item_key."""
 
 
 def row_statements(dialect: Dialect) -> RowStatements:
@@ -64,8 +64,8 @@ def row_statements(dialect: Dialect) -> RowStatements:
     traits = traits_of(dialect)
     new = traits.insert(retry)
     replaced = {column.name: new.excluded[column.name] for column in retry.c if column.name not in _KEY}
-    this_retry = (retry.c.run_key == bindparam("of_run"), retry.c.item_index == bindparam("of_item"))
-    bind = update(retry).values(batch_id=bindparam("to_batch")).where(*this_retry, retry.c.batch_id.is_(None))
+    this_retry = retry.c.item_key == bindparam("of_item")
+    bind = update(retry).values(batch_id=bindparam("to_batch")).where(this_retry, retry.c.batch_id.is_(None))
     add_items = _text(traits.insert(item).on_conflict_do_nothing(), traits)
     add_results = _text(traits.insert(result).on_conflict_do_nothing(index_elements=_KEY), traits)
     return RowStatements(
@@ -75,7 +75,7 @@ def row_statements(dialect: Dialect) -> RowStatements:
         add_many_results=_of_many(add_results),
         put_retries=_text(new.on_conflict_do_update(index_elements=_KEY, set_=replaced), traits),
         bind_retries=_text(bind, traits),
-        drop_retries=_text(delete(retry).where(*this_retry), traits),
+        drop_retries=_text(delete(retry).where(this_retry), traits),
     )
 
 
@@ -90,16 +90,11 @@ def array_statements() -> ArrayStatements:
     arrays = ", ".join(f"%s::{'bigint' if _is_number(column.type) else 'text'}[]" for column in retry.c)
     replaced = ", ".join(f"{column.name} = excluded.{column.name}" for column in retry.c if column.name not in _KEY)
     # Of constants alone: the names are the schema's, and every value is bound.
-    put = (
-        "INSERT INTO retry ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT (run_key, item_index) "
-        "DO UPDATE SET {replaced}"
-    )
+    put = "INSERT INTO retry ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT (item_key) DO UPDATE SET {replaced}"
     return ArrayStatements(
         put_retries=put.format(names=_names(retry), arrays=arrays, replaced=replaced),
-        bind_retries=(
-            "UPDATE retry SET batch_id = %s WHERE run_key = %s AND item_index = ANY(%s::bigint[]) AND batch_id IS NULL"
-        ),
-        drop_retries="DELETE FROM retry WHERE run_key = %s AND item_index = ANY(%s::bigint[])",
+        bind_retries="UPDATE retry SET batch_id = %s WHERE item_key = ANY(%s::bigint[]) AND batch_id IS NULL",
+        drop_retries="DELETE FROM retry WHERE item_key = ANY(%s::bigint[])",
     )
 
 
