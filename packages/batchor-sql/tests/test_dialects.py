@@ -16,16 +16,23 @@ def test_sqlite_takes_question_marks() -> None:
 
 def test_postgresql_takes_positional_formats() -> None:
     texts = row_statements(PGDialect_psycopg())  # type: ignore[no-untyped-call]
-    assert texts.add_items.count("%s") == len(schema.item.c)
-    assert texts.add_results.endswith("ON CONFLICT (item_key) DO NOTHING")
+    assert texts.add_items.texts(range(len(schema.item.c))).one.count("%s") == len(schema.item.c)
+    assert texts.add_results.texts([0, 1]).one.endswith(
+        "VALUES (%s::BIGINT, %s::BIGINT) ON CONFLICT (item_key) DO NOTHING"
+    )
 
 
 def test_an_insert_of_many_rows_has_the_places_of_each_and_fits_the_oldest_sqlite() -> None:
-    texts = row_statements(SQLiteDialect_pysqlite())
-    places = texts.add_many_results.count("?")
-    assert places == texts.add_results.count("?") * ROWS_AT_ONCE < 999
-    assert texts.add_many_results.replace("?, ", "").count("(?)") == ROWS_AT_ONCE
-    assert texts.add_many_results.endswith("?) ON CONFLICT (item_key) DO NOTHING")
+    insert = row_statements(SQLiteDialect_pysqlite()).add_results
+    one, many = insert.texts(range(len(schema.result.c)))
+    assert many.count("?") == one.count("?") * ROWS_AT_ONCE < 999
+    assert many.replace("?, ", "").count("(?)") == ROWS_AT_ONCE
+    assert many.endswith("?) ON CONFLICT (item_key) DO NOTHING")
+
+
+def test_an_insert_names_only_the_columns_that_are_chosen() -> None:
+    insert = row_statements(SQLiteDialect_pysqlite()).add_items
+    assert insert.texts([0, 1, 3]).one.startswith("INSERT INTO item (item_key, id_key, segment_id) VALUES (?, ?, ?) ON")
 
 
 def test_a_copy_names_every_column_and_its_type() -> None:

@@ -1,6 +1,6 @@
 from hashlib import sha256
 
-from batchor_sql.id_key import MAX_PLAIN_LENGTH, id_key
+from batchor_sql.id_key import MAX_PLAIN_LENGTH, id_columns, id_key
 
 _LONG = "".join(sha256(b"%d" % block).hexdigest() for block in range(160))
 _MAX_ENTRY_BYTES = 2704
@@ -34,3 +34,9 @@ def test_every_key_fits_an_index_of_the_servers() -> None:
 
 def test_half_of_a_surrogate_pair_is_left_to_the_driver() -> None:
     assert id_key("\ud800" * 300) != id_key("\ud800" * 301)
+
+
+def test_only_long_ids_have_a_column_of_their_own() -> None:
+    long_id = "x" * (MAX_PLAIN_LENGTH + 1)
+    assert id_columns(["a", long_id]) == (["a", id_key(long_id)], [None, long_id])
+    assert id_columns(["a", "b"]) == (["a", "b"], [None, None])

@@ -1,33 +1,41 @@
 """Writes of many rows at once, in the way that is cheap in each database."""
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import batched, chain
+from collections.abc import Sequence
+from itertools import batched
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Dialect, Engine, event
 
 from batchor_sql.dialects import traits_of
 from batchor_sql.schema import item, result
-from batchor_sql.statements import ROWS_AT_ONCE, CopyStatement, array_statements, copy_statement, row_statements
+from batchor_sql.statements import (
+    ROWS_AT_ONCE,
+    CopyStatement,
+    InsertStatement,
+    array_statements,
+    copy_statement,
+    row_statements,
+)
 from batchor_sql.storage_errors import ClashError
 
 type Row = tuple[Any, ...]
+type Columns = Sequence[Sequence[Any]]
 
 _TYPES = "batchor_copy_types"
 """The execution option that makes a statement a COPY."""
 
 
 class BulkWriter(Protocol):
-    """Rows are tuples in the order of the table's columns, at least one.
+    """What is new comes as the columns of its table, in their order: a tuple for each row costs more than its insert gains.
 
-    To be handed over as they are made: a list of tuples is what the garbage collector spends most of its time on.
+    What changes is little, and comes as rows. There is at least one.
     """
 
-    def add_items(self, connection: Connection, rows: Iterable[Row]) -> int:
+    def add_items(self, connection: Connection, columns: Columns) -> int:
         """The number stored. When some clash it is less than all, and the transaction lives on and can tell which."""
         ...
 
-    def add_results(self, connection: Connection, rows: Iterable[Row]) -> int:
+    def add_results(self, connection: Connection, columns: Columns) -> int:
         """The number stored: an item that has a result keeps it. A sequence used twice is an error."""
         ...
 
@@ -48,11 +56,11 @@ class RowWriter:
     def __init__(self, dialect: Dialect) -> None:
         self._texts = row_statements(dialect)
 
-    def add_items(self, connection: Connection, rows: Iterable[Row]) -> int:
-        return _insert(connection, rows, one=self._texts.add_items, many=self._texts.add_many_items)
+    def add_items(self, connection: Connection, columns: Columns) -> int:
+        return _insert(connection, self._texts.add_items, columns)
 
-    def add_results(self, connection: Connection, rows: Iterable[Row]) -> int:
-        return _insert(connection, rows, one=self._texts.add_results, many=self._texts.add_many_results)
+    def add_results(self, connection: Connection, columns: Columns) -> int:
+        return _insert(connection, self._texts.add_results, columns)
 
     def put_retries(self, connection: Connection, rows: Sequence[Row]) -> None:
         connection.exec_driver_sql(self._texts.put_retries, list(rows))
@@ -74,14 +82,14 @@ class CopyWriter:
         self._items = copy_statement(item)
         self._results = copy_statement(result)
 
-    def add_items(self, connection: Connection, rows: Iterable[Row]) -> int:
-        whole = list(rows)
-        return 0 if _clashes(connection, self._items, whole) else len(whole)
+    def add_items(self, connection: Connection, columns: Columns) -> int:
+        return 0 if _clashes(connection, self._items, columns) else len(columns[0])
 
-    def add_results(self, connection: Connection, rows: Iterable[Row]) -> int:
-        # Second answers are rare, and mostly left out before; only then the rows go one by one.
-        whole = list(rows)
-        return self._by_row.add_results(connection, whole) if _clashes(connection, self._results, whole) else len(whole)
+    def add_results(self, connection: Connection, columns: Columns) -> int:
+        # Second answers are rare, and mostly left out before; only then the rows are compared one by one.
+        if _clashes(connection, self._results, columns):
+            return self._by_row.add_results(connection, columns)
+        return len(columns[0])
 
     def put_retries(self, connection: Connection, rows: Sequence[Row]) -> None:
         columns = tuple(list(column) for column in zip(*rows, strict=True))
@@ -98,46 +106,54 @@ def bulk_writer(engine: Engine) -> BulkWriter:
     """The writer for the engine's database; to be made once for each engine."""
     if not traits_of(engine.dialect).copies:
         return RowWriter(engine.dialect)
-    event.listen(engine, "do_execute", _by_copy(lambda row: [row]))
-    event.listen(engine, "do_executemany", _by_copy(list))
+    event.listen(engine, "do_execute", _copy)
     return CopyWriter(engine.dialect)
 
 
-def _insert(connection: Connection, rows: Iterable[Row], *, one: str, many: str) -> int:
+def _insert(connection: Connection, into: InsertStatement, columns: Columns) -> int:
     """Insert rows many at a time, which takes a quarter off the driver's cost, and the rest one by one; the number stored."""
-    joined: list[Row] = []
-    rest: list[Row] = []
-    for some in batched(rows, ROWS_AT_ONCE):
-        if len(some) == ROWS_AT_ONCE:
-            joined.append(tuple(chain.from_iterable(some)))
-        else:
-            rest.extend(some)
-    stored = connection.exec_driver_sql(many, joined).rowcount if joined else 0
-    return stored + (connection.exec_driver_sql(one, rest).rowcount if rest else 0)
+    filled = [place for place, column in enumerate(columns) if not _is_empty(column)]
+    texts = into.texts(filled)
+    values = _row_by_row([columns[place] for place in filled])
+    joined_end = len(values) - len(values) % (len(filled) * ROWS_AT_ONCE)
+    joined = list(batched(values[:joined_end], len(filled) * ROWS_AT_ONCE))
+    rest = list(batched(values[joined_end:], len(filled)))
+    stored = connection.exec_driver_sql(texts.many, joined).rowcount if joined else 0
+    return stored + (connection.exec_driver_sql(texts.one, rest).rowcount if rest else 0)
 
 
-def _clashes(connection: Connection, table: CopyStatement, rows: Sequence[Row]) -> bool:
+def _is_empty(column: Sequence[Any]) -> bool:
+    """Whether there is nothing in it: a tenth of a row's cost is to bind two NULLs."""
+    return column[0] is None and column.count(None) == len(column)
+
+
+def _row_by_row(columns: Columns) -> list[Any]:
+    """All values, one row behind the other."""
+    values = [None] * (len(columns) * len(columns[0]))
+    for place, column in enumerate(columns):
+        values[place :: len(columns)] = column
+    return values
+
+
+def _clashes(connection: Connection, table: CopyStatement, columns: Columns) -> bool:
     """Copy all rows, or none where a key is taken; whether that was so."""
     try:
         # Without the savepoint, a clash would end the transaction before it can tell what clashed.
         with connection.begin_nested():
-            connection.exec_driver_sql(table.text, list(rows), execution_options={_TYPES: table.types})
+            connection.exec_driver_sql(table.text, tuple(columns), execution_options={_TYPES: table.types})
     except ClashError:
         return True
     return False
 
 
-def _by_copy(rows_of: Callable[[Any], Sequence[Row]]) -> Callable[..., bool]:
-    """A way to run a statement for SQLAlchemy, which knows no COPY: so its faults are noticed like all others."""
-
-    def copy(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        types = context.execution_options.get(_TYPES)
-        if types is None:
-            return False
-        with cursor.copy(statement) as stream:
-            stream.set_types(types)
-            for row in rows_of(parameters):
-                stream.write_row(row)
-        return True
-
-    return copy
+def _copy(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+    """Run a statement for SQLAlchemy, which knows no COPY: so its faults are noticed like all others. Whether it is one."""
+    types = context.execution_options.get(_TYPES)
+    if types is None:
+        return False
+    with cursor.copy(statement) as stream:
+        stream.set_types(types)
+        # The parameters are columns; no row outlives its turn, so the garbage collector has none to go through.
+        for row in zip(*parameters, strict=True):
+            stream.write_row(row)
+    return True

@@ -5,7 +5,9 @@ slow every insert. A digest of every id would be shorter than most, but it would
 over the whole index, at four times the cost of a row; so only long ids have one, behind the part that keeps their order.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 MAX_PLAIN_LENGTH = 200
 """In characters. The key of a longer id is longer than this too, so it is never the id of another item."""
@@ -23,3 +25,19 @@ def id_key(item_id: str) -> str:
     # A lone half of a surrogate pair gets through here, so that the driver is the one that refuses it.
     digest = blake2b(item_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
     return f"{item_id[:MAX_PLAIN_LENGTH]}#{digest}"
+
+
+class IdColumns(NamedTuple):
+    """The two columns that hold the ids of items."""
+
+    keys: Sequence[str]
+    long_ids: Sequence[str | None]
+    """None where the key is the id."""
+
+
+def id_columns(item_ids: Sequence[str]) -> IdColumns:
+    """How these ids are stored; at least one."""
+    if max(map(len, item_ids)) <= MAX_PLAIN_LENGTH:
+        return IdColumns(item_ids, [None] * len(item_ids))
+    long_ids = [item_id if len(item_id) > MAX_PLAIN_LENGTH else None for item_id in item_ids]
+    return IdColumns(list(map(id_key, item_ids)), long_ids)

@@ -1,6 +1,7 @@
 """Items: immutable once they are appended."""
 
 from collections.abc import Sequence
+from operator import lt
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, Table, cast, exists, func, select
@@ -10,7 +11,7 @@ from batchor_core.domain.chunking import Extent, RequestRef
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError, StorageError
 from batchor_core.ports.state_records import Holding, ItemRow, Member
-from batchor_sql.id_key import MAX_PLAIN_LENGTH, id_key
+from batchor_sql.id_key import id_columns, id_key
 from batchor_sql.keys import number_of, run_of
 from batchor_sql.schema import ITEM_ID, ITEM_INDEX, is_open, item, item_status, result, retry
 from batchor_sql.schema import batch as batch_table
@@ -21,8 +22,6 @@ REQUEST_COLUMNS = (ITEM_INDEX, item.c.segment_id, item.c.request_offset, item.c.
 
 _ROW_COLUMNS = (ITEM_INDEX, ITEM_ID, item.c.metadata, *REQUEST_COLUMNS[1:])
 """The columns of an `ItemRow`, in its order."""
-
-_NO_LONG_ID = (None,)
 
 _RECOUNTED_AT_ONCE = 500_000
 """Items; so that no statement takes longer than a server may be silent."""
@@ -38,17 +37,11 @@ class SqlItemStore:
     def append(self, run_id: str, items: Sequence[ItemRow]) -> int:
         if not items:
             return 0
-        self._require_ascending(run_id, items)
-        # In the order of the table's columns; see `id_key` for the last.
-        keys = self._scope.keys(run_id, [row.item_index for row in items])
-        # Sums of tuples are made in half of the time of a display with a star.
-        rows = (
-            key + row[1:] + _NO_LONG_ID
-            if len(row.item_id) <= MAX_PLAIN_LENGTH
-            else (*key, id_key(row.item_id), *row[2:], row.item_id)
-            for key, row in zip(zip(keys, strict=True), items, strict=True)
-        )
-        stored = self._scope.bulk.add_items(self._connection, rows)
+        indexes, item_ids, *others = zip(*items, strict=True)
+        self._require_ascending(run_id, items, indexes)
+        ids = id_columns(item_ids)
+        columns = [self._scope.keys(run_id, indexes), ids.keys, *others, ids.long_ids]
+        stored = self._scope.bulk.add_items(self._connection, columns)
         if stored < len(items):
             # Only ids can clash here. Of *items*, the first with an id owns it, whether or not it was stored.
             owners = self._indexes_of(run_id, items)
@@ -145,19 +138,20 @@ class SqlItemStore:
         )
         return list(map(Member._make, self._scope.rows(rows)))
 
-    def _require_ascending(self, run_id: str, items: Sequence[ItemRow]) -> None:
-        """Refuse items that are not behind each other and behind those that are stored."""
-        before = self._last_index(run_id)
-        for row in items:
-            if before is not None and row.item_index <= before:
-                taken = self._indexes_of(run_id, items)
-                if repeated := next((each for each in items if id_key(each.item_id) in taken), None):
-                    raise _duplicate(run_id, repeated)
-                raise StorageError(
-                    f"{self._scope.place}: item {row.item_index} of run {run_id!r} was to be stored behind "
-                    f"item {before}; nothing was written, please report this"
-                )
-            before = row.item_index
+    def _require_ascending(self, run_id: str, items: Sequence[ItemRow], indexes: tuple[int, ...]) -> None:
+        """Refuse items that are not behind each other and behind those that are stored; *indexes* are theirs."""
+        last = self._last_index(run_id)
+        before = (-1 if last is None else last, *indexes[:-1])
+        if all(map(lt, before, indexes)):
+            return
+        taken = self._indexes_of(run_id, items)
+        if repeated := next((row for row in items if id_key(row.item_id) in taken), None):
+            raise _duplicate(run_id, repeated)
+        behind, index = next(pair for pair in zip(before, indexes, strict=True) if pair[0] >= pair[1])
+        raise StorageError(
+            f"{self._scope.place}: item {index} of run {run_id!r} was to be stored behind item {behind}; "
+            "nothing was written, please report this"
+        )
 
     def _last_index(self, run_id: str) -> int | None:
         newest = func.max(item.c.item_key)

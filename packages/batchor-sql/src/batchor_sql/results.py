@@ -42,7 +42,6 @@ class _Failure(msgspec.Struct):
     error_class: str
 
 
-_NO_CLASS = (None,)
 _failure = msgspec.json.Decoder(_Failure)
 
 
@@ -56,14 +55,11 @@ class SqlResultStore:
     def append(self, run_id: str, results: Sequence[ResultRow]) -> int:
         if not results:
             return 0
-        result_keys = self._scope.keys(run_id, [row.sequence for row in results])
-        item_keys = self._scope.keys(run_id, [row.item_index for row in results])
-        # Sums of tuples are made in half of the time of a display with a star.
-        rows = (
-            keys + row[2:] + (_NO_CLASS if row.failure is None else (_error_class(row.failure),))
-            for keys, row in zip(zip(result_keys, item_keys, strict=True), results, strict=True)
-        )
-        return self._scope.bulk.add_results(self._connection, rows)
+        indexes, sequences, *others, failures = zip(*results, strict=True)
+        error_classes = [None if failure is None else _error_class(failure) for failure in failures]
+        result_keys, item_keys = (self._scope.keys(run_id, numbers) for numbers in (sequences, indexes))
+        columns = [result_keys, item_keys, *others, failures, error_classes]
+        return self._scope.bulk.add_results(self._connection, columns)
 
     def withdraw(self, run_id: str, *, error_class: str | None, limit: int) -> Sequence[ResultRow]:
         failed = result.c.error_class.is_not(None) if error_class is None else result.c.error_class == error_class

@@ -5,8 +5,9 @@ Tuples through the driver cost half of what dictionaries through the compiler do
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Dialect, Table, bindparam, delete, update
+from sqlalchemy import BigInteger, Dialect, Insert, Table, bindparam, delete, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from batchor_sql.dialects import DialectTraits, traits_of
@@ -18,18 +19,42 @@ ROWS_AT_ONCE = 50
 """Of the widest table, that many stay below the 999 variables that the oldest SQLite takes."""
 
 
+class InsertTexts(NamedTuple):
+    """An INSERT of some columns of a table, in their order."""
+
+    one: str
+    """Takes one row."""
+    many: str
+    """Takes `ROWS_AT_ONCE` rows, one behind the other."""
+
+
+class InsertStatement:
+    """An INSERT whose columns are chosen at each use: those that hold nothing need not be bound."""
+
+    def __init__(self, statement: Insert, traits: DialectTraits) -> None:
+        self._statement = statement
+        self._dialect = traits.positional
+        self._names = [column.name for column in statement.table.c]
+        self._known: dict[tuple[int, ...], InsertTexts] = {}
+
+    def texts(self, places: Sequence[int]) -> InsertTexts:
+        """For the columns in these places of the table, ascending; compiled once for each choice."""
+        chosen = tuple(places)
+        if chosen not in self._known:
+            names = [self._names[place] for place in chosen]
+            one = str(self._statement.compile(dialect=self._dialect, column_keys=names))
+            self._known[chosen] = InsertTexts(one, _of_many(one))
+        return self._known[chosen]
+
+
 @dataclass(frozen=True, slots=True)
 class RowStatements:
-    """Texts that take one row each, but for the two of many; each says the order of its tuples."""
+    """Texts that take one row each, but for the first two; each says the order of its tuples."""
 
-    add_items: str
-    """The columns of `item`. Rows that clash are left out, so that the transaction lives on and can tell which."""
-    add_many_items: str
-    """The same for `ROWS_AT_ONCE` rows, one behind the other."""
-    add_results: str
-    """The columns of `result`. An item that has a result keeps it; a sequence used twice is an error."""
-    add_many_results: str
-    """The same for `ROWS_AT_ONCE` rows, one behind the other."""
+    add_items: InsertStatement
+    """Rows that clash are left out, so that the transaction lives on and can tell which."""
+    add_results: InsertStatement
+    """An item that has a result keeps it; a sequence used twice is an error."""
     put_retries: str
     """The columns of `retry`."""
     bind_retries: str
@@ -66,13 +91,10 @@ def row_statements(dialect: Dialect) -> RowStatements:
     replaced = {column.name: new.excluded[column.name] for column in retry.c if column.name not in _KEY}
     this_retry = retry.c.item_key == bindparam("of_item")
     bind = update(retry).values(batch_id=bindparam("to_batch")).where(this_retry, retry.c.batch_id.is_(None))
-    add_items = _text(traits.insert(item).on_conflict_do_nothing(), traits)
-    add_results = _text(traits.insert(result).on_conflict_do_nothing(index_elements=_KEY), traits)
+    add_results = traits.insert(result).on_conflict_do_nothing(index_elements=_KEY)
     return RowStatements(
-        add_items=add_items,
-        add_many_items=_of_many(add_items),
-        add_results=add_results,
-        add_many_results=_of_many(add_results),
+        add_items=InsertStatement(traits.insert(item).on_conflict_do_nothing(), traits),
+        add_results=InsertStatement(add_results, traits),
         put_retries=_text(new.on_conflict_do_update(index_elements=_KEY, set_=replaced), traits),
         bind_retries=_text(bind, traits),
         drop_retries=_text(delete(retry).where(this_retry), traits),
