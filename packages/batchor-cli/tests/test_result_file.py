@@ -31,7 +31,7 @@ class FakeReader:
             raise KeyboardInterrupt
 
     def built(self, page: Sequence[StoredResult]) -> list[TextItemResult]:
-        return [TextItemResult.of_stored(stored, self) for stored in page]
+        return list(TextItemResult.of_stored(page, self))
 
     def metadata(self, stored: StoredResult) -> str | None:
         return stored.metadata

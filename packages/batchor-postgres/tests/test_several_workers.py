@@ -15,6 +15,7 @@ from threading import Event
 import pytest
 
 from batchor_core.domain.item import StatusCounts
+from batchor_core.domain.results import StoredResult
 from batchor_core.errors import DuplicateItemIdError, LeaseLostError, RunExistsError, StorageUnavailableError
 from batchor_postgres import PostgresStorage
 from batchor_testkit.state_examples import (
@@ -66,7 +67,7 @@ def test_processes_settle_all_batches_of_a_run_without_a_double(
     outputs = [worker.communicate()[0] for worker in workers]
     with storage.reading() as unit:
         run = unit.runs.get(RUN_ID)
-        results = unit.results.by_sequence(RUN_ID, after=0, limit=10_000)
+        results = [StoredResult(*fields) for fields in unit.results.by_sequence(RUN_ID, after=0, limit=10_000)]
         recount = unit.items.recount(RUN_ID)
         fences = Counter(unit.batches.get(batch_id).lease.fence for batch_id in batch_ids)
     assert [worker.returncode for worker in workers] == [0] * _PROCESSES

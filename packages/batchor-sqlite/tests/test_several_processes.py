@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchor_core.domain.item import StatusCounts
+from batchor_core.domain.results import StoredResult
 from batchor_sqlite import SQLiteStorage
 from batchor_testkit.state_examples import RUN_ID, released
 from batchor_testkit.state_steps import begin_run, claim, start_run
@@ -39,7 +40,7 @@ def test_four_processes_settle_all_batches_of_a_run_without_a_double(tmp_path: P
     outputs = [worker.communicate()[0] for worker in workers]
     with storage.reading() as unit:
         run = unit.runs.get(RUN_ID)
-        results = unit.results.by_sequence(RUN_ID, after=0, limit=10_000)
+        results = [StoredResult(*fields) for fields in unit.results.by_sequence(RUN_ID, after=0, limit=10_000)]
         recount = unit.items.recount(RUN_ID)
         fences = Counter(unit.batches.get(number + 1).lease.fence for number in range(_BATCHES))
     storage.close()

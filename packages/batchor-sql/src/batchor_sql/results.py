@@ -1,13 +1,12 @@
 """Results: appended once, read by cursor."""
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select
 
-from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
+from batchor_core.domain.results import FailureCount, ResultRow, StoredFields, StoredResult
 from batchor_sql.keys import NUMBERS, number_of, run_of
 from batchor_sql.schema import ITEM_ID, SEQUENCE, item, result
 from batchor_sql.scope import Scope, in_slices
@@ -32,8 +31,6 @@ _BY_INDEX = _PAGE.where(result.c.item_key >= bindparam("first"), result.c.item_k
 _BY_SEQUENCE = _PAGE.where(
     result.c.result_key > bindparam("after"), result.c.result_key < bindparam("next_run")
 ).order_by(result.c.result_key)
-# As `_make`, without its check of the number of columns, for it is called for each row of every read.
-_stored = partial(tuple.__new__, StoredResult)
 
 
 class _Failure(msgspec.Struct):
@@ -82,11 +79,11 @@ class SqlResultStore:
             for row in self._scope.rows(select(*_OF_ROW).where(result.c.item_key.in_(keys)))
         ]
 
-    def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
+    def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredFields]:
         bounds = {"first": self._scope.bound(run_id, first), "next_run": self._scope.bound(run_id, NUMBERS)}
         return self._page(_BY_INDEX, {**bounds, "at_most": limit})
 
-    def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredResult]:
+    def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredFields]:
         bounds = {"after": self._scope.bound(run_id, after), "next_run": self._scope.bound(run_id, NUMBERS)}
         return self._page(_BY_SEQUENCE, {**bounds, "at_most": limit})
 
@@ -103,8 +100,8 @@ class SqlResultStore:
         """As the index of failed results has it; elsewhere a range of keys is what can be searched."""
         return run_of(result.c.result_key) == self._scope.run_key(run_id)
 
-    def _page(self, page: Select[*tuple[Any, ...]], values: dict[str, int]) -> list[StoredResult]:
-        return list(map(_stored, self._scope.rows(page, values)))
+    def _page(self, page: Select[*tuple[Any, ...]], values: dict[str, int]) -> Sequence[StoredFields]:
+        return self._scope.rows(page, values)
 
 
 def _error_class(failure: str) -> str:

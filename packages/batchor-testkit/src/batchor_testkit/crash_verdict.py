@@ -54,7 +54,7 @@ def judge(life: Life) -> Verdict:
     verdict = Verdict()
     with life.checked.reading() as uow:
         run = uow.runs.get(RUN_ID)
-        results = uow.results.by_sequence(RUN_ID, after=0, limit=_ALL)
+        results = [StoredResult(*fields) for fields in uow.results.by_sequence(RUN_ID, after=0, limit=_ALL)]
         _judge_state(verdict, uow, run, results)
         _judge_batches(verdict, uow, life.server)
         accepted = [(row.item_index, row.item_id) for row in uow.items.page(RUN_ID, first=0, limit=_ALL)]

@@ -8,6 +8,7 @@ import pytest
 from batchor_core.domain.batch import BatchEvent
 from batchor_core.domain.chunking import Extent, extent_of
 from batchor_core.domain.item import TRANSITIONS, ItemStatus, StatusCounts
+from batchor_core.domain.results import StoredResult
 from batchor_core.errors import DuplicateItemIdError
 from batchor_core.ports.state import StateStore, UnitOfWork
 from batchor_testkit.state_contract_fixtures import StateContract
@@ -210,7 +211,7 @@ class ItemStoreContract(StateContract):
             unit.results.append(RUN_ID, results)
         with store.reading() as unit:
             stored = unit.results.by_index(RUN_ID, first=0, limit=99)
-        assert [result.item_id for result in stored] == _IDS
+        assert [StoredResult(*fields).item_id for fields in stored] == _IDS
 
     @pytest.mark.parametrize("item_id", _IDS)
     def test_an_id_of_any_text_is_taken_once(self, store: StateStore, item_id: str) -> None:
@@ -227,7 +228,8 @@ class ItemStoreContract(StateContract):
             unit.items.append(RUN_ID, [example_item(0, segment_id=None)._replace(metadata=metadata)])
             unit.results.append(RUN_ID, [example_failure(0, sequence=1)])
         with store.reading() as unit:
-            assert unit.results.by_index(RUN_ID, first=0, limit=1)[0].metadata == metadata
+            (stored,) = unit.results.by_index(RUN_ID, first=0, limit=1)
+        assert StoredResult(*stored).metadata == metadata
 
     def test_statuses_begin_at_first_and_end_at_the_limit(self, store: StateStore) -> None:
         start_run(store, items=9, rejected={4})

@@ -21,12 +21,12 @@ def _append(store: StateStore, *rows: ResultRow, run_id: str = RUN_ID) -> int:
 
 def _by_index(store: StateStore, *, first: int = 0, limit: int = 100, run_id: str = RUN_ID) -> list[StoredResult]:
     with store.reading() as unit:
-        return list(unit.results.by_index(run_id, first=first, limit=limit))
+        return [StoredResult(*fields) for fields in unit.results.by_index(run_id, first=first, limit=limit)]
 
 
 def _by_sequence(store: StateStore, *, after: int = 0, limit: int = 100) -> list[StoredResult]:
     with store.reading() as unit:
-        return list(unit.results.by_sequence(RUN_ID, after=after, limit=limit))
+        return [StoredResult(*fields) for fields in unit.results.by_sequence(RUN_ID, after=after, limit=limit)]
 
 
 def _rows(store: StateStore, *indexes: int) -> list[ResultRow]:

@@ -70,7 +70,7 @@ def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
     names = {artifact.artifact_id: artifact.name for artifact in artifacts}
     name = _naming(names)
     batch_key = _batch_keys(unit)
-    by_index = list(unit.results.by_index(run_id, first=0, limit=_ALL))
+    by_index = [StoredResult(*fields) for fields in unit.results.by_index(run_id, first=0, limit=_ALL)]
     ended = [stored.item_index for stored in by_index]
     return RunImage(
         run=replace(run, ingest=replace(run.ingest, segment_id=None)),
@@ -85,7 +85,7 @@ def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
         requests=[(_plain(ref), name(ref.segment_id)) for ref in unit.items.requests(run_id, first=0, limit=_ALL)],
         results=[_result(row, name, batch_key) for row in sorted(unit.results.get(run_id, ended))],
         by_index=by_index,
-        by_sequence=list(unit.results.by_sequence(run_id, after=0, limit=_ALL)),
+        by_sequence=[StoredResult(*fields) for fields in unit.results.by_sequence(run_id, after=0, limit=_ALL)],
         failures=frozenset(unit.results.failures(run_id)),
         open_batches=[batch_image(unit, batch, name) for batch in unit.batches.open_batches(run_id)],
         due=[_plain(ref) for ref in unit.retries.due(run_id, now=_FAR_AHEAD, limit=_ALL)],

@@ -49,7 +49,7 @@ class _Progress:
 
     def pieces(self, reader: ResultReader, *, limit: int | None, structured: bool) -> Iterator[bytes]:
         for page in reader.stored_in_completion_order(after=self.sequence, limit=limit):
-            self.sequence = page.results[-1].sequence
+            self.sequence = page.last.sequence
             self.count += len(page.results)
             yield from page.lines(structured=structured, sequenced=True)
 

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from itertools import batched, repeat
-from operator import attrgetter
+from itertools import batched
+from operator import itemgetter
 
 from batchor_core.application.output_model import parser_of
 from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.job import OutputModel
 from batchor_core.domain.lineage import LineageSpan, lineage_of
-from batchor_core.domain.results import ResultRow, StoredResult, StructuredItemResult, TextItemResult
+from batchor_core.domain.results import ResultRow, StoredFields, StoredResult, StructuredItemResult, TextItemResult
 from batchor_core.errors import StructuredOutputError
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.artifacts import ArtifactStore
@@ -19,10 +19,7 @@ from batchor_core.ports.state_records import ArtifactRecord
 PAGE_ROWS = 1_000
 _LINES_AT_ONCE = 100
 """Texts of some hundred kilobytes take the allocator, and the caches, a third longer."""
-_ITEM_INDEX = attrgetter("item_index")
-
-# Looked up once: `[OutputModel]` takes longer than all that the call does.
-_structured_of_stored = StructuredItemResult[OutputModel].of_stored
+_index_of: Callable[[StoredFields], int] = itemgetter(StoredResult._fields.index("item_index"))
 
 
 class ResultReader:
@@ -34,7 +31,7 @@ class ResultReader:
         self._run_id = run_id
         self._store = store
         self._artifacts = artifacts
-        self._structured = None if model is None else _reader_of(model)
+        self._structured = None if model is None else _structured_by(model)
 
     def in_input_order(self) -> Iterator[TextItemResult]:
         """Every result so far, by the item's place in the input."""
@@ -68,7 +65,7 @@ class ResultReader:
         first = 0
         while (page := self._by_index(first=first)).results:
             yield page
-            first = page.results[-1].item_index + 1
+            first = page.last.item_index + 1
 
     def stored_in_completion_order(self, *, after: int = 0, limit: int | None = None) -> Iterator["ResultPage"]:
         """Up to *limit* results so far with a sequence > *after*, as they are stored, their lineage beside them."""
@@ -78,13 +75,13 @@ class ResultReader:
             if not page.results:
                 return
             yield page
-            after = page.results[-1].sequence
+            after = page.last.sequence
             left = None if left is None else left - len(page.results)
 
     def _built(self, page: "ResultPage") -> Iterator[TextItemResult]:
         if self._structured is None:
-            return map(TextItemResult.of_stored, page.results, repeat(page))
-        return map(self._structured, page.results, repeat(page))
+            return TextItemResult.of_stored(page.results, page)
+        return self._structured(page)
 
     def _by_index(self, *, first: int) -> "ResultPage":
         return self._page(lambda uow: uow.results.by_index(self._run_id, first=first, limit=PAGE_ROWS))
@@ -92,16 +89,16 @@ class ResultReader:
     def _by_sequence(self, *, after: int, limit: int) -> "ResultPage":
         return self._page(lambda uow: uow.results.by_sequence(self._run_id, after=after, limit=limit))
 
-    def _page(self, read: Callable[[UnitOfWork], Sequence[StoredResult]]) -> "ResultPage":
+    def _page(self, read: Callable[[UnitOfWork], Sequence[StoredFields]]) -> "ResultPage":
         """One page of results and the lineage of their items: all that is read goes through here."""
         with self._store.reading() as uow:
             results = read(uow)
             spans = self._spans_of(results, uow) if results else ()
         return ResultPage(self._run_id, results, spans, store=self._store, artifacts=self._artifacts)
 
-    def _spans_of(self, results: Sequence[StoredResult], uow: UnitOfWork) -> Sequence[LineageSpan]:
-        first, last = min(map(_ITEM_INDEX, results)), max(map(_ITEM_INDEX, results))
-        return uow.lineage.spans(self._run_id, first=first, last=last + 1)
+    def _spans_of(self, results: Sequence[StoredFields], uow: UnitOfWork) -> Sequence[LineageSpan]:
+        indexes = list(map(_index_of, results))
+        return uow.lineage.spans(self._run_id, first=min(indexes), last=max(indexes) + 1)
 
 
 class ResultPage:
@@ -110,7 +107,7 @@ class ResultPage:
     def __init__(
         self,
         run_id: str,
-        results: Sequence[StoredResult],
+        results: Sequence[StoredFields],
         spans: Sequence[LineageSpan],
         *,
         store: StateStore,
@@ -124,10 +121,15 @@ class ResultPage:
         self._rows: dict[int, ResultRow] | None = None
         self._records: dict[int, ArtifactRecord | None] = {}
 
+    @property
+    def last(self) -> StoredResult:
+        """The last of the results, of which there must be some."""
+        return StoredResult(*self.results[-1])
+
     def told(self) -> Sequence[StoredResult]:
         """The results with their lineage in their metadata."""
         if (lineage := self._lineage) is None:
-            return self.results
+            return [StoredResult(*fields) for fields in self.results]
         return [
             StoredResult._make((item_id, lineage(metadata, item_id, index), index, *rest))
             for item_id, metadata, index, *rest in self.results
@@ -155,7 +157,7 @@ class ResultPage:
     def _row(self, stored: StoredResult) -> ResultRow | None:
         """The result whole, None where it was withdrawn since; all of the page are read when the first is asked for."""
         if self._rows is None:
-            indexes = [each.item_index for each in self.results]
+            indexes = list(map(_index_of, self.results))
             with self._store.reading() as uow:
                 self._rows = {row.item_index: row for row in uow.results.get(self._run_id, indexes)}
         return self._rows.get(stored.item_index)
@@ -169,20 +171,20 @@ class ResultPage:
         return self._records[artifact_id]
 
 
-def _reader_of(model: type[OutputModel]) -> Callable[[StoredResult, ResultPage], TextItemResult]:
-    """What makes a structured result of a stored one."""
+def _structured_by(model: type[OutputModel]) -> Callable[[ResultPage], Iterator[TextItemResult]]:
+    """What makes the structured results of a page."""
     parse = parser_of(model)
 
-    def structured(stored: StoredResult, page: ResultPage) -> TextItemResult:
-        result = _structured_of_stored(stored, page)
-        try:
-            result.output = None if stored.failure is not None else parse(stored.output_text or "")
-        except ValueError as error:
-            # It was accepted when it came in: a validator has changed since.
-            raise StructuredOutputError(
-                f"the stored answer of item {stored.item_id!r} is no {model.__name__} any more: {error}; "
-                "restore the class as it was, or read the run's texts with iter_results(typed=False)"
-            ) from error
-        return result
+    def structured(page: ResultPage) -> Iterator[TextItemResult]:
+        for result in StructuredItemResult[OutputModel].of_stored(page.results, page):
+            try:
+                result.output = None if result.error is not None else parse(result.output_text or "")
+            except ValueError as error:
+                # It was accepted when it came in: a validator has changed since.
+                raise StructuredOutputError(
+                    f"the stored answer of item {result.item_id!r} is no {model.__name__} any more: {error}; "
+                    "restore the class as it was, or read the run's texts with iter_results(typed=False)"
+                ) from error
+            yield result
 
     return structured

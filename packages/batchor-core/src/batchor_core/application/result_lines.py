@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from json.encoder import encode_basestring as _quoted
 
 from batchor_core.domain.lineage import WithLineage
-from batchor_core.domain.results import ItemFailure, StoredResult, ended_as
+from batchor_core.domain.results import ItemFailure, StoredFields, ended_as
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _COMPLETED = ended_as(None).value
 
 
 def result_lines(
-    results: Sequence[StoredResult], *, structured: bool, sequenced: bool, with_lineage: WithLineage | None = None
+    results: Sequence[StoredFields], *, structured: bool, sequenced: bool, with_lineage: WithLineage | None = None
 ) -> bytes:
     r"""Each result as one line of UTF-8, ending in `\n`.
 

@@ -17,7 +17,7 @@ from batchor_core.domain.chunking import Extent, RequestRef
 from batchor_core.domain.events import RunEvent
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.domain.lineage import LineageSpan
-from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
+from batchor_core.domain.results import FailureCount, ResultRow, StoredFields
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import RunRecord
 from batchor_core.ports.state_records import ArtifactRecord, Holding, ItemRow
@@ -197,12 +197,12 @@ class ResultStore(Protocol):
         """The results of those items as they were appended, in any order; items without one are left out."""
         ...
 
-    def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredResult]:
-        """Results of items with index >= *first*, in input order."""
+    def by_index(self, run_id: str, *, first: int, limit: int) -> Sequence[StoredFields]:
+        """Results of items with index >= *first*, in input order; each a `StoredResult`, or its fields as a plain tuple."""
         ...
 
-    def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredResult]:
-        """Results with sequence > *after*, in the order in which they ended."""
+    def by_sequence(self, run_id: str, *, after: int, limit: int) -> Sequence[StoredFields]:
+        """Results with sequence > *after*, in the order in which they ended; each as `by_index` gives it."""
         ...
 
     def failures(self, run_id: str) -> Sequence[FailureCount]:
