@@ -11,10 +11,10 @@ from batchor_core.domain.lineage import (
     LineageSpan,
     LineageWriter,
     in_namespace,
-    lineage_of,
     metadata_fault,
     with_lineage,
 )
+from batchor_core.domain.told_lineage import ToldLineage
 from batchor_core.json_types import JsonObject
 
 LINEAGE = Lineage("a.csv", 3, "key")
@@ -112,7 +112,7 @@ def stored_and_read(items: list[tuple[str, Any]], *, restart_at: int | None = No
         own = writer.own_metadata(metadata, item_id, index)
         stored.append(metadata_text(own, item_id=item_id, place=index))
         spans += writer.new_spans()
-    told = lineage_of(spans)
+    told = ToldLineage(spans).metadata
     return [
         told(text, item_id, index)
         for index, (text, (item_id, _)) in enumerate(zip(stored, items, strict=True), start=3)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from batchor_core.application.result_lines import result_lines
+from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import ItemFailure, ResultRow, StoredResult
+from batchor_core.domain.told_lineage import ToldLineage
 
 ODD_TEXTS = [
     None, "", "Lima", 'said "hi" \\ / \b\f\n\r\t', "\x00\x01\x1f\x7f", "\u2028\u2029\x85", "é 😀 \U0010ffff", "{}", "null", "%s {0}"
@@ -81,12 +83,25 @@ def test_an_answer_on_several_lines_comes_on_one_with_the_same_value(text: str) 
 
 
 def test_metadata_is_told_with_the_lineage_of_each_item() -> None:
-    def with_lineage(metadata: str | None, item_id: str, index: int) -> str | None:
-        return None if metadata is None else f'{metadata[:-1]}, "from": ["{item_id}", {index}]}}'
-
-    results = [stored(), stored(item_id="b", item_index=4, metadata='{"a": 1}')]
-    lines = result_lines(results, structured=False, sequenced=False, with_lineage=with_lineage).splitlines()
-    assert [json.loads(line)["metadata"] for line in lines] == [{}, {"a": 1, "from": ["b", 4]}]
+    spans = [
+        LineageSpan(3, 'é"', first_source_index=7),
+        LineageSpan(5, "rows", 'o"dd', "part-1"),
+        LineageSpan(7, None),
+        LineageSpan(8, "rows"),
+    ]
+    ids = {3: 'i"d', 4: "b", 5: 'o"dd:c', 6: 'o"dd:é"'}
+    results = [
+        stored(item_id=ids.get(index, "item"), item_index=index, metadata=metadata)
+        for index in [*range(10), 4, 7, 2, 6, 0]
+        for metadata in (None, '{"a": 1}')
+    ]
+    lineage = ToldLineage(spans)
+    told = [
+        result._replace(metadata=lineage.metadata(result.metadata, result.item_id, result.item_index))
+        for result in results
+    ]
+    lines = result_lines(results, structured=False, sequenced=True, lineage=lineage)
+    assert lines == b"".join(encoded(result, structured=False, sequenced=True) for result in told)
 
 
 def test_no_results_are_no_lines() -> None:

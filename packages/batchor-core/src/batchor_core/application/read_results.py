@@ -8,8 +8,9 @@ from operator import itemgetter
 from batchor_core.application.output_model import parser_of
 from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.job import OutputModel
-from batchor_core.domain.lineage import LineageSpan, lineage_of
+from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import ResultRow, StoredFields, StoredResult, StructuredItemResult, TextItemResult
+from batchor_core.domain.told_lineage import ToldLineage
 from batchor_core.errors import StructuredOutputError
 from batchor_core.json_types import JsonValue
 from batchor_core.ports.artifacts import ArtifactStore
@@ -114,7 +115,7 @@ class ResultPage:
         artifacts: ArtifactStore,
     ) -> None:
         self.results = results
-        self._lineage = None if all(span.source_ref is None for span in spans) else lineage_of(spans)
+        self._lineage = ToldLineage(spans)
         self._store = store
         self._artifacts = artifacts
         self._run_id = run_id
@@ -128,22 +129,19 @@ class ResultPage:
 
     def told(self) -> Sequence[StoredResult]:
         """The results with their lineage in their metadata."""
-        if (lineage := self._lineage) is None:
-            return [StoredResult(*fields) for fields in self.results]
+        told = self._lineage.metadata
         return [
-            StoredResult._make((item_id, lineage(metadata, item_id, index), index, *rest))
+            StoredResult._make((item_id, told(metadata, item_id, index), index, *rest))
             for item_id, metadata, index, *rest in self.results
         ]
 
     def lines(self, *, structured: bool, sequenced: bool) -> Iterator[bytes]:
         """The results as `result_lines`, their lineage in their metadata, in pieces of whole lines."""
         for some in batched(self.results, _LINES_AT_ONCE):
-            yield result_lines(some, structured=structured, sequenced=sequenced, with_lineage=self._lineage)
+            yield result_lines(some, structured=structured, sequenced=sequenced, lineage=self._lineage)
 
     def metadata(self, stored: StoredResult) -> str | None:
-        if self._lineage is None:
-            return stored.metadata
-        return self._lineage(stored.metadata, stored.item_id, stored.item_index)
+        return self._lineage.metadata(stored.metadata, stored.item_id, stored.item_index)
 
     def raw_line(self, stored: StoredResult) -> JsonValue:
         row = self._row(stored)

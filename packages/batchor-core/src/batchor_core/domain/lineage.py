@@ -4,9 +4,7 @@ Users see it in each item's metadata. Neighbours of one source differ in their n
 stored is a span for all of them; lineage that cannot be derived from one stays in the item's own metadata.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from json.encoder import encode_basestring as _quoted
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from batchor_core.json_types import JsonObject
@@ -191,51 +189,3 @@ def _is_storable(text: str) -> bool:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
-
-
-type WithLineage = Callable[[str | None, str, int], str | None]
-"""From an item's stored metadata, its id and its index to the metadata that users see; JSON text, None for none."""
-
-
-def lineage_of(spans: Sequence[LineageSpan]) -> WithLineage:
-    """Puts the lineage that *spans* tell back into the metadata of their items.
-
-    The text is spliced, not parsed, and is what `json.dumps(..., ensure_ascii=False)` makes of the whole.
-    """
-    firsts = [span.first_index for span in spans]
-    texts = [_text(span) for span in spans]
-
-    def metadata(stored: str | None, item_id: str, index: int) -> str | None:
-        at = bisect_right(firsts, index) - 1
-        text = texts[at] if at >= 0 else None
-        if text is None:
-            return stored
-        head, ahead, prefix_length, tail = text
-        lineage = f'{head}{index + ahead}, "source_primary_key": {_quoted(item_id[prefix_length:])}{tail}'
-        return f"{{{lineage}}}" if stored is None else f"{stored[:-1]}, {lineage}}}"
-
-    return metadata
-
-
-class _Text(NamedTuple):
-    """The lineage of a span's items as JSON text: what stands before and behind what differs."""
-
-    head: str
-    ahead: int
-    prefix_length: int
-    tail: str
-
-
-def _text(span: LineageSpan) -> _Text | None:
-    reference, namespace, partition = (
-        "null" if text is None else _quoted(text)
-        for text in (span.source_ref, span.source_namespace, span.partition_id)
-    )
-    if span.source_ref is None:
-        return None
-    return _Text(
-        head=f'"{LINEAGE_KEY}": {{"source_ref": {reference}, "source_item_index": ',
-        ahead=span.first_source_index - span.first_index,
-        prefix_length=len(span.id_prefix),
-        tail=f', "source_namespace": {namespace}, "partition_id": {partition}}}',
-    )
