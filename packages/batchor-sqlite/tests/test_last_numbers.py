@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from batchor_core.domain.results import StoredResult
 from batchor_core.errors import StorageError
 from batchor_core.ports.state import StateStore
 from batchor_sqlite import SQLiteStorage
@@ -35,8 +36,8 @@ def test_the_last_item_is_stored_as_others_are(store: StateStore) -> None:
 
 def test_the_last_result_is_stored_as_others_are(store: StateStore) -> None:
     with store.reading() as unit:
-        assert [row.sequence for row in unit.results.by_sequence(RUN_ID, after=1, limit=9)] == [_LAST]
-        assert [row.sequence for row in unit.results.by_index(RUN_ID, first=1, limit=9)] == [_LAST]
+        assert [StoredResult(*row).sequence for row in unit.results.by_sequence(RUN_ID, after=1, limit=9)] == [_LAST]
+        assert [StoredResult(*row).sequence for row in unit.results.by_index(RUN_ID, first=1, limit=9)] == [_LAST]
 
 
 @pytest.mark.parametrize("number", [_LAST + 1, 2**63])
