@@ -39,7 +39,7 @@ def placed(index: int, line: OutputLine, *, offset: int = 0) -> PlacedLine:
 
 def seen(outcome: Settlement) -> tuple[object, ...]:
     usage = outcome.usage
-    return outcome.results, outcome.retries, outcome.no_longer_retried, outcome.completed, outcome.failed, usage
+    return list(outcome.results), outcome.retries, outcome.no_longer_retried, outcome.completed, outcome.failed, usage
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

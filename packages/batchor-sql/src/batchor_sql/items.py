@@ -10,7 +10,7 @@ from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.chunking import Extent, RequestRef
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.errors import DuplicateItemIdError, StorageError
-from batchor_core.ports.state_records import Holding, ItemRow, Member
+from batchor_core.ports.state_records import Holding, ItemRow, Member, columns_of
 from batchor_sql.id_key import id_columns, id_key
 from batchor_sql.keys import number_of, run_of
 from batchor_sql.schema import ITEM_ID, ITEM_INDEX, is_open, item, item_status, result, retry
@@ -37,7 +37,7 @@ class SqlItemStore:
     def append(self, run_id: str, items: Sequence[ItemRow]) -> int:
         if not items:
             return 0
-        indexes, item_ids, *others = zip(*items, strict=True)
+        indexes, item_ids, *others = columns_of(items)
         self._require_ascending(run_id, items, indexes)
         ids = id_columns(item_ids)
         columns = [self._scope.keys(run_id, indexes), ids.keys, *others, ids.long_ids]
@@ -138,7 +138,7 @@ class SqlItemStore:
         )
         return list(map(Member._make, self._scope.rows(rows)))
 
-    def _require_ascending(self, run_id: str, items: Sequence[ItemRow], indexes: tuple[int, ...]) -> None:
+    def _require_ascending(self, run_id: str, items: Sequence[ItemRow], indexes: Sequence[int]) -> None:
         """Refuse items that are not behind each other and behind those that are stored; *indexes* are theirs."""
         last = self._last_index(run_id)
         before = (-1 if last is None else last, *indexes[:-1])

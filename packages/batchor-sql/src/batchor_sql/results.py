@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select
 
 from batchor_core.domain.results import FailureCount, ResultRow, StoredFields, StoredResult
+from batchor_core.ports.state_records import columns_of
 from batchor_sql.keys import NUMBERS, number_of, run_of
 from batchor_sql.schema import ITEM_ID, SEQUENCE, item, result
 from batchor_sql.scope import Scope, in_slices
@@ -52,7 +53,7 @@ class SqlResultStore:
     def append(self, run_id: str, results: Sequence[ResultRow]) -> int:
         if not results:
             return 0
-        indexes, sequences, *others, failures = zip(*results, strict=True)
+        indexes, sequences, *others, failures = columns_of(results)
         error_classes = [None if failure is None else _error_class(failure) for failure in failures]
         result_keys, item_keys = (self._scope.keys(run_id, numbers) for numbers in (sequences, indexes))
         columns = [result_keys, item_keys, *others, failures, error_classes]

@@ -11,6 +11,7 @@ from batchor_core.domain.item import TRANSITIONS, ItemStatus, StatusCounts
 from batchor_core.domain.results import StoredResult
 from batchor_core.errors import DuplicateItemIdError
 from batchor_core.ports.state import StateStore, UnitOfWork
+from batchor_core.ports.state_records import ItemRow, RowColumns
 from batchor_testkit.state_contract_fixtures import StateContract
 from batchor_testkit.state_examples import (
     NOW,
@@ -102,6 +103,15 @@ class ItemStoreContract(StateContract):
         with store.transaction() as unit:
             assert unit.items.append(RUN_ID, example_items(0, 3, segment_id=None)) == 3
             assert unit.items.append(RUN_ID, []) == 0
+
+    def test_items_kept_by_columns_are_stored_as_their_rows_are(self, store: StateStore) -> None:
+        start_run(store)
+        rows = example_items(0, 3, segment_id=None)
+        with store.transaction() as unit:
+            assert unit.items.append(RUN_ID, RowColumns(ItemRow)) == 0
+            assert unit.items.append(RUN_ID, RowColumns(ItemRow, rows)) == 3
+        with store.reading() as unit:
+            assert list(unit.items.page(RUN_ID, first=0, limit=9)) == rows
 
     def test_requests_come_back_as_they_were_appended(self, store: StateStore) -> None:
         start_run(store, items=2)

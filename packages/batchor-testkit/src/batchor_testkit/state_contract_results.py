@@ -7,6 +7,7 @@ import pytest
 from batchor_core.domain.item import ItemStatus
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_core.ports.state import StateStore
+from batchor_core.ports.state_records import RowColumns
 from batchor_testkit.state_contract_fixtures import StateContract
 from batchor_testkit.state_examples import RUN_ID, example_failure, example_item, example_result, in_sequence
 from batchor_testkit.state_steps import start_run, submitted_batch
@@ -53,6 +54,14 @@ class ResultStoreContract(StateContract):
         _append(store, row)
         assert _by_index(store) == [StoredResult.of("item-1", '{"row": 1}', row)]
         assert _rows(store, 1) == [row]
+
+    def test_results_kept_by_columns_are_stored_as_their_rows_are(self, store: StateStore) -> None:
+        start_run(store, items=3)
+        rows = [example_result(0, sequence=1), example_failure(1, sequence=2), example_result(2, sequence=3)]
+        with store.transaction() as unit:
+            assert unit.results.append(RUN_ID, RowColumns(ResultRow)) == 0
+            assert unit.results.append(RUN_ID, RowColumns(ResultRow, rows)) == 3
+        assert _rows(store, 0, 1, 2) == rows
 
     def test_a_failure_comes_back_whole(self, store: StateStore) -> None:
         start_run(store, items=1)

@@ -58,12 +58,12 @@ class MemoryItemStore(MemoryStore):
     """Items, in one list per run."""
 
     def append(self, run_id: str, items: Sequence[ItemRow]) -> int:
-        facts = self._run(run_id)
-        new_ids = _new_ids(run_id, items, facts.item_ids)
-        _require_ascending(run_id, [*facts.items[-1:], *items])
+        facts, rows = self._run(run_id), list(items)
+        new_ids = _new_ids(run_id, rows, facts.item_ids)
+        _require_ascending(run_id, [*facts.items[-1:], *rows])
         self._journal.add_to(facts.item_ids, new_ids)
-        self._journal.extend(facts.items, items)
-        return len(items)
+        self._journal.extend(facts.items, rows)
+        return len(rows)
 
     def requests(self, run_id: str, *, first: int, limit: int) -> Sequence[RequestRef]:
         refs = (as_request(row) for row in self._run(run_id).items_from(first))
@@ -188,7 +188,7 @@ class MemoryResultStore(MemoryStore):
 
     def append(self, run_id: str, results: Sequence[ResultRow]) -> int:
         facts = self._run(run_id)
-        fresh = {row.item_index: row for row in reversed(results) if row.item_index not in facts.results}
+        fresh = {row.item_index: row for row in reversed(list(results)) if row.item_index not in facts.results}
         _require_known(run_id, fresh, facts)
         failed = Counter(facts.failures)
         failed.update(_error_class(row) for row in fresh.values() if row.failure)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import count
 from typing import Any
 
 from batchor_core.application.build_requests import RequestBuilder, are_all
@@ -203,7 +202,7 @@ class Ingestion:
         segment_id, begin = (
             (None, 0) if (segment := self._segment) is None else (segment.artifact_id, segment.size_bytes)
         )
-        piece.extend(zip(count(first), item_ids, metadata, strict=False), lines, segment_id=segment_id, begin=begin)
+        piece.extend(first, item_ids, metadata, lines, segment_id=segment_id, begin=begin)
         if segment is not None:
             segment.extend(requests)
         self._reader.done(line_bytes=max(map(len, requests), default=0))
@@ -222,18 +221,18 @@ class Ingestion:
         ctx = self._ctx
         assert self._cursor is not None  # noqa: S101  _begin opened it
         checkpoint = self._cursor.checkpoint()
-        tokens = self._count_tokens(piece)
+        tokens = 0 if self._tokens is None else piece.count_tokens(self._tokens.count(piece.prompts))
         if self._segment is not None:
             self._segment.sync()
         with around("ingest.commit"), ctx.store.transaction() as uow:
             run = self._locked(uow)
             if self._segment is not None:
                 uow.artifacts.save(self._segment.described(sealed=piece.seals_segment))
-            uow.items.append(ctx.run_id, piece.rows_with(tokens))
+            uow.items.append(ctx.run_id, piece.rows)
             if spans := self._lineage.new_spans():
                 uow.lineage.append(ctx.run_id, spans)
             uow.results.append(ctx.run_id, rejections(piece.failures, after=run.result_sequence))
-            run, events = ctx.finish_if_done(self._advanced(run, piece, checkpoint=checkpoint, tokens=sum(tokens)))
+            run, events = ctx.finish_if_done(self._advanced(run, piece, checkpoint=checkpoint, tokens=tokens))
             uow.runs.save(run)
             uow.events.append(events)
         self._next_index = run.ingest.next_index
@@ -263,12 +262,6 @@ class Ingestion:
             pending_bytes=run.pending_bytes + piece.request_bytes,
             pending_tokens=run.pending_tokens + tokens,
         )
-
-    def _count_tokens(self, piece: Slice) -> Sequence[int]:
-        if self._tokens is None:
-            return ()
-        counts = self._tokens.count(piece.prompts)
-        return [count if row.length else 0 for row, count in zip(piece.rows, counts, strict=True)]
 
     def _locked(self, uow: UnitOfWork) -> RunRecord:
         run = uow.runs.lock(self._ctx.run_id)

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from functools import partial
-from itertools import batched, count, repeat
-from operator import attrgetter, itemgetter
+from itertools import batched
+from operator import itemgetter
 
 from batchor_core.application.members import UNTRIED, Members
 from batchor_core.application.output_lines import OtherLine, PlacedLine, in_full
@@ -15,12 +14,11 @@ from batchor_core.domain.policies import RetryPolicy
 from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
 from batchor_core.domain.retry import RetryRow, Tries, Verdict, judge, retry_at
 from batchor_core.domain.run import RunRecord
+from batchor_core.ports.state_records import RowColumns
 
 _NO_USAGE = TokenUsage()
 _COUNTS = [each.name for each in fields(TokenUsage)]
 _BY_INDEX = itemgetter(0)
-# As `ResultRow._make`, without its check of the number of columns, for nearly all results are made by it.
-_row = partial(tuple.__new__, ResultRow)
 _LINES_AT_ONCE = 100
 """Lines that are not usual keep so many others from the short way."""
 _FIELDS_OF_USUAL = 9
@@ -41,11 +39,15 @@ class Terms:
     """The run is being cancelled: what would be tried again ends instead."""
 
 
+def _no_results() -> RowColumns[ResultRow]:
+    return RowColumns(ResultRow)
+
+
 @dataclass(slots=True)
 class Settlement:
     """What one transaction writes for some of a batch's items."""
 
-    results: list[ResultRow] = field(default_factory=list)
+    results: RowColumns[ResultRow] = field(default_factory=_no_results)
     retries: list[RetryRow] = field(default_factory=list)
     no_longer_retried: list[int] = field(default_factory=list)
     """Items whose retry row goes with their result."""
@@ -61,8 +63,7 @@ class Settlement:
     @property
     def usage(self) -> TokenUsage:
         """Of all lines."""
-        sums = (sum(map(attrgetter(name), self.results)) for name in _COUNTS)
-        return self.retried_usage.plus(TokenUsage(*sums))
+        return self.retried_usage.plus(TokenUsage(*(sum(self.results.column(name)) for name in _COUNTS)))
 
 
 def settle(lines: list[PlacedLine], members: Members, *, terms: Terms, sequence: int) -> Settlement:
@@ -88,10 +89,11 @@ def _accept(outcome: Settlement, lines: Sequence[PlacedLine], members: Members, 
     indexes, *said = zip(*lines, strict=True)
     if not members.take_untried(indexes):
         return False
-    sequences = count(sequence + len(outcome.results) + 1)
-    same = (repeat(1), repeat(terms.batch_id), repeat(terms.artifact_id))
-    outcome.results += map(_row, zip(indexes, sequences, *same, *said, repeat(None), strict=False))
-    outcome.completed += len(lines)
+    number, before = len(lines), sequence + len(outcome.results)
+    sequences = range(before + 1, before + number + 1)
+    first_try, batch_ids, artifact_ids = ([value] * number for value in (1, terms.batch_id, terms.artifact_id))
+    outcome.results.extend(indexes, sequences, first_try, batch_ids, artifact_ids, *said, [None] * number)
+    outcome.completed += number
     return True
 
 

@@ -1,24 +1,23 @@
 """What one step of ingestion writes in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import accumulate, repeat
-from operator import add
 
 from batchor_core.domain.item import PromptParts
 from batchor_core.domain.results import ItemFailure
-from batchor_core.ports.state_records import ItemRow
+from batchor_core.ports.state_records import ItemRow, RowColumns
 
-# As `ItemRow._make`, without its check of the number of columns, for all rows are made by it.
-_row = partial(tuple.__new__, ItemRow)
+
+def _no_rows() -> RowColumns[ItemRow]:
+    return RowColumns(ItemRow)
 
 
 @dataclass(slots=True)
 class Slice:
     """Items on their way into one transaction. All their requests lie in one segment."""
 
-    rows: list[ItemRow] = field(default_factory=list)
+    rows: RowColumns[ItemRow] = field(default_factory=_no_rows)
     prompts: list[PromptParts] = field(default_factory=list)
     """Of the rows, in their order; kept only where tokens are counted."""
     failures: list[tuple[int, ItemFailure]] = field(default_factory=list)
@@ -33,30 +32,28 @@ class Slice:
 
     def extend(
         self,
-        heads: Iterable[tuple[int, str, str | None]],
+        first: int,
+        item_ids: Sequence[str],
+        metadata: Sequence[str | None],
         lines: Sequence[bytes | ItemFailure],
         *,
         segment_id: int | None,
         begin: int,
     ) -> None:
-        """Add the items that begin with *heads* (index, id, metadata); their *lines* stand in the segment from *begin* on."""
+        """Add the items from index *first* on; their *lines* stand in the segment from byte *begin* on."""
         lengths = [0 if isinstance(line, ItemFailure) else len(line) for line in lines]
-        # By columns: in a loop over the rows, each would cost four times as much.
-        places = zip(repeat(segment_id), accumulate(lengths, initial=begin), lengths, repeat(0))
-        rows = map(_row, map(add, heads, places))
-        if 0 in lengths:
-            rows = map(self._without_request, rows, lines)
-        self.rows += rows
-        self.request_bytes += sum(lengths)
+        segment_ids = [segment_id] * len(lines)
+        *offsets, end = accumulate(lengths, initial=begin)
+        for place, line in enumerate(lines if 0 in lengths else ()):
+            if isinstance(line, ItemFailure):
+                self.failures.append((first + place, line))
+                segment_ids[place], offsets[place] = None, 0
+        indexes = range(first, first + len(lines))
+        self.rows.extend(indexes, item_ids, metadata, segment_ids, offsets, lengths, repeat(0, len(lines)))
+        self.request_bytes += end - begin
 
-    def _without_request(self, row: ItemRow, line: bytes | ItemFailure) -> ItemRow:
-        if not isinstance(line, ItemFailure):
-            return row
-        self.failures.append((row.item_index, line))
-        return row._replace(segment_id=None, offset=0)
-
-    def rows_with(self, tokens: Sequence[int]) -> list[ItemRow]:
-        """The rows, each with its count of tokens; *tokens* is empty where none are counted."""
-        if not tokens:
-            return self.rows
-        return [row._replace(tokens=count) for row, count in zip(self.rows, tokens, strict=True)]
+    def count_tokens(self, counts: Sequence[int]) -> int:
+        """Note the count of each row's prompt, but for those without a request; their sum."""
+        lengths = self.rows.column("length")
+        self.rows.column("tokens")[:] = [count if length else 0 for length, count in zip(lengths, counts, strict=True)]
+        return sum(self.rows.column("tokens"))

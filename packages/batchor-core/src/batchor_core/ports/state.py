@@ -55,7 +55,7 @@ class ItemStore(Protocol):
     """Items: immutable once they are appended."""
 
     def append(self, run_id: str, items: Sequence[ItemRow]) -> int:
-        """Store new items, indexes ascending; the number stored.
+        """Store new items, indexes ascending; the number stored. Runs give them as `RowColumns`.
 
         `DuplicateItemIdError` when an id is taken in this run, and the transaction must then be left.
         """
@@ -180,7 +180,7 @@ class ResultStore(Protocol):
     """Results: appended once, read by cursor."""
 
     def append(self, run_id: str, results: Sequence[ResultRow]) -> int:
-        """Store results of items that have none, indexes ascending; the number stored.
+        """Store results of items that have none, indexes ascending; the number stored. Runs give them as `RowColumns`.
 
         An item that has a result keeps it; its row here is not stored and not counted.
         """

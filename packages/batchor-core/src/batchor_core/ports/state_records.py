@@ -1,9 +1,9 @@
 """What the stores of the state hand over and keep, beside the values of the domain."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 
 class ItemRow(NamedTuple):
@@ -19,6 +19,54 @@ class ItemRow(NamedTuple):
     length: int
     """The byte range of its request line; 0 for an item that can't be sent."""
     tokens: int
+
+
+class RowColumns[RowT: NamedTuple](Sequence[RowT]):
+    """Rows that are kept by columns: what is written by the million costs more to make a tuple of than to insert.
+
+    A sequence of rows like any other, and for who writes by columns `columns_of` gives these as they are.
+    """
+
+    def __init__(self, kind: type[RowT], rows: Iterable[RowT] = ()) -> None:
+        self._kind = kind
+        self.columns: list[list[Any]] = [[] for _ in kind._fields]
+        for row in rows:
+            self.append(row)
+
+    def column(self, name: str) -> list[Any]:
+        """The values of one field."""
+        return self.columns[self._kind._fields.index(name)]
+
+    def append(self, row: RowT) -> None:
+        for column, value in zip(self.columns, row, strict=True):
+            column.append(value)
+
+    def extend(self, *columns: Iterable[Any]) -> None:
+        """Add rows by columns of one length."""
+        for column, more in zip(self.columns, columns, strict=True):
+            column.extend(more)
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[RowT]:
+        return map(self._kind._make, zip(*self.columns, strict=True))
+
+    @overload
+    def __getitem__(self, place: int) -> RowT: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[RowT]: ...
+
+    def __getitem__(self, place: int | slice) -> RowT | list[RowT]:
+        if isinstance(place, slice):
+            return list(map(self._kind._make, zip(*(column[place] for column in self.columns), strict=True)))
+        return self._kind._make(column[place] for column in self.columns)
+
+
+def columns_of(rows: Sequence[tuple[Any, ...]]) -> Sequence[Sequence[Any]]:
+    """The fields of *rows* as columns, in their order; of no rows there are none."""
+    return rows.columns if isinstance(rows, RowColumns) and rows else list(zip(*rows, strict=True))
 
 
 class Member(NamedTuple):
