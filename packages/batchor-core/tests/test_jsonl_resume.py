@@ -69,6 +69,20 @@ def test_a_stretch_ends_before_a_row_that_is_refused(path: Path, bad: bytes) -> 
     assert ids_behind(source_of(path), before) == ["c", "d"]
 
 
+def test_no_row_is_lost_when_somebody_interrupts(path: Path) -> None:
+    interrupts = iter([False, True] + [False] * 20)
+
+    def payload(row: Any) -> Any:
+        if next(interrupts):
+            raise KeyboardInterrupt
+        return row
+
+    with closing(source_of(path, b"".join(map(line_of, "abc")), payload_from_row=payload).open(None)) as cursor:
+        with pytest.raises(KeyboardInterrupt):
+            cursor.take(64)
+        assert [item.item_id for item in cursor.take(64).items] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -107,3 +107,11 @@ def test_a_text_that_does_not_fit_the_model_keeps_its_neighbours_as_they_are() -
     placed, _ = said(windows(lines, model=City))
     assert [index for index, *_, line in placed if line.outcome is LineOutcome.INVALID_OUTPUT] == [40]
     assert sum(line.outcome is LineOutcome.ANSWERED for *_, line in placed) == 99
+
+
+def test_a_line_that_is_too_long_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output_lines, "MAX_LINE_BYTES", 60)
+    long = [b'{"custom_id":"tag-%d","text":"%s"}\n' % (n, b"x" * 100_000) for n in (500, 501)]
+    placed, foreign = said(windows([*USUAL[:50], long[0], *USUAL[50:], long[1]]))
+    assert [index for index, *_ in placed] == list(range(300))
+    assert foreign >= 2

@@ -66,7 +66,8 @@ class RowFileCursor[RowT: Mapping[str, Any], PayloadT]:
         try:
             placed = self._next_rows(limit)
             stretch = self._functions.items(placed, self._items)
-        except SourceError:
+        except BaseException:
+            # Whatever it was, what was not given out is read again.
             self._rows = None
             raise
         if taken := len(stretch.items):

@@ -82,14 +82,16 @@ class LineReader:
         lengths = list(map(len, raws))
         offsets = accumulate(lengths, initial=window.end)
         window.end += sum(lengths)
-        if None not in usuals:
+        if None not in usuals and max(lengths) <= MAX_LINE_BYTES:
             custom_ids, *said = zip(*usuals, strict=True)
             if (indexes := self._item_indexes(custom_ids)) is not None:
                 # By columns, as nearly all lines can be; one by one they would cost three times as much.
                 window.lines += zip(indexes, offsets, lengths, *said, strict=False)
                 return
         for raw, usual, offset in zip(raws, usuals, offsets, strict=False):
-            if usual is None:
+            if len(raw) > MAX_LINE_BYTES:
+                window.foreign += 1
+            elif usual is None:
                 self._add_other(window, raw, offset=offset)
             elif (index := self._item_index(usual[0])) is None:
                 window.foreign += 1

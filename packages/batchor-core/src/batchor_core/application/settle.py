@@ -91,8 +91,8 @@ def _accept(outcome: Settlement, lines: Sequence[PlacedLine], members: Members, 
         return False
     number, before = len(lines), sequence + len(outcome.results)
     sequences = range(before + 1, before + number + 1)
-    first_try, batch_ids, artifact_ids = ([value] * number for value in (1, terms.batch_id, terms.artifact_id))
-    outcome.results.extend(indexes, sequences, first_try, batch_ids, artifact_ids, *said, [None] * number)
+    attempts, batch_ids, artifact_ids = ([value] * number for value in (1, terms.batch_id, terms.artifact_id))
+    outcome.results.extend(indexes, sequences, attempts, batch_ids, artifact_ids, *said, [None] * number)
     outcome.completed += number
     return True
 
