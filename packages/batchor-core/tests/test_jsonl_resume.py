@@ -56,6 +56,17 @@ def test_a_refused_row_is_not_passed_over(path: Path) -> None:
                 list(cursor)
 
 
+def test_a_function_may_return_the_same_dict_for_each_row(path: Path) -> None:
+    same: dict[str, str] = {}
+    source = source_of(
+        path, b"".join(map(line_of, "abc")), metadata_from_row=lambda row: same.update(mine=row["id"]) or same
+    )
+    with closing(source.open(None)) as cursor:
+        stretch = cursor.take(64)
+    assert stretch.own == [{"mine": "a"}, {"mine": "b"}, {"mine": "c"}]
+    assert [item.metadata["mine"] for item in stretch.items] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("bad", [b"{bad\n", b'{"no":"id"}\n', b'{"id":""}\n'], ids=["row", "function", "id"])
 def test_a_stretch_ends_before_a_row_that_is_refused(path: Path, bad: bytes) -> None:
     with closing(source_of(path, line_of("a") + line_of("b") + bad + line_of("d")).open(None)) as cursor:

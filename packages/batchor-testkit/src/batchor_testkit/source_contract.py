@@ -135,12 +135,13 @@ class CheckpointedSourceContract:
             behind += len(stretch.items)
             assert take(reopen(), checkpoint)[0] == items[behind:]
 
-    def test_lineage_of_a_stretch_is_all_the_metadata_that_its_items_have(self, source: Source) -> None:
-        for stretch, _ in taken(source, 3):
-            for ahead, item in enumerate(stretch.items if stretch.lineage is not None else ()):
-                assert stretch.lineage is not None
-                number = stretch.lineage.source_item_index + ahead
-                assert item.metadata == with_lineage({}, stretch.lineage.of_neighbour(number, item.item_id))
+    def test_a_stretch_that_tells_lineage_tells_all_the_metadata_of_its_items(self, source: Source) -> None:
+        told = [stretch for stretch, _ in taken(source, 3) if stretch.lineage is not None]
+        for items, lineage, own in told:
+            assert lineage is not None
+            for ahead, (item, beside) in enumerate(zip(items, own or [{}] * len(items), strict=True)):
+                neighbour = lineage.of_neighbour(lineage.source_item_index + ahead, item.item_id)
+                assert item.metadata == with_lineage(beside, neighbour)
 
     def test_an_iteration_goes_on_behind_a_stretch(self, source: Source, expected_ids: list[str]) -> None:
         cursor = source.open(None)

@@ -84,10 +84,9 @@ class _CompositeCursor:
             item_ids = [f"{self._namespace}{SEPARATOR}{item.item_id}" for item in stretch.items]
             if are_usual_ids(item_ids):
                 self._items += len(item_ids)
-                lineage = stretch.lineage.in_namespace(self._namespace)
-                return ItemStretch(
-                    BatchItem.of_rows(item_ids, (item.payload for item in stretch.items), lineage), lineage
-                )
+                lineage, own = stretch.lineage.in_namespace(self._namespace), stretch.own
+                payloads = [item.payload for item in stretch.items]
+                return ItemStretch(BatchItem.of_rows(item_ids, payloads, lineage, own), lineage, own)
         items: list[BatchItem[Any]] = []
         for item in stretch.items:
             try:

@@ -34,13 +34,14 @@ class RowFunctions[RowT: Mapping[str, Any], PayloadT]:
 
     def items(self, rows: Sequence[PlacedRow[RowT]], first: int) -> ItemStretch[PayloadT]:
         """The items of *rows*, the first of which is the source's number *first*, up to one that `item` refuses."""
-        if self.metadata_from_row is None and rows:
+        if rows:
             with suppress(Exception):  # `item` tells what it is, and where
                 item_ids = [self.item_id_from_row(row) for row, _, _, _ in rows]
                 payloads = [self.payload_from_row(row) for row, _, _, _ in rows]
-                if are_usual_ids(item_ids):
+                own = self._own_metadata(rows)
+                if are_usual_ids(item_ids) and not any(map(metadata_fault, own or ())):
                     lineage = Lineage(self.reference, first, item_ids[0])
-                    return ItemStretch(BatchItem.of_rows(item_ids, payloads, lineage), lineage)
+                    return ItemStretch(BatchItem.of_rows(item_ids, payloads, lineage, own), lineage, own)
         items: list[BatchItem[PayloadT]] = []
         try:
             for index, (row, line, _, _) in enumerate(rows, first):
@@ -49,6 +50,12 @@ class RowFunctions[RowT: Mapping[str, Any], PayloadT]:
             if not items:
                 raise
         return ItemStretch(items)
+
+    def _own_metadata(self, rows: Sequence[PlacedRow[RowT]]) -> list[JsonObject] | None:
+        if (metadata_from_row := self.metadata_from_row) is None:
+            return None
+        # Copies, for a function may return the same dict for each row.
+        return [{**metadata_from_row(row)} for row, _, _, _ in rows]
 
     def item(self, row: RowT, line: int, index: int) -> BatchItem[PayloadT]:
         """The item of the row that begins on *line*, the source's item number *index* from 0, with its lineage.

@@ -180,13 +180,17 @@ class Ingestion:
 
     def _own_metadata(self, stretch: ItemStretch[Any], item_ids: Sequence[str], first: int) -> Sequence[str | None]:
         """What is to be stored of each item's metadata, as text."""
-        if stretch.lineage is not None and self._lineage.tells_all(stretch.lineage, item_ids[0], first):
-            return [None] * len(item_ids)
-        texts: list[str | None] = []
-        for index, (item, item_id) in enumerate(zip(stretch.items, item_ids, strict=True), first):
-            own = self._lineage.own_metadata(item.metadata, item_id, index)
-            texts.append(metadata_text(own, item_id=item_id, place=index) if own else None)
-        return texts
+        if stretch.lineage is not None and self._lineage.tells(stretch.lineage, item_ids[0], first):
+            if stretch.own is None:
+                return [None] * len(item_ids)
+            own = iter(stretch.own)
+        else:
+            whole = enumerate(zip(stretch.items, item_ids, strict=True), first)
+            own = (self._lineage.own_metadata(item.metadata, item_id, index) for index, (item, item_id) in whole)
+        return [
+            metadata_text(each, item_id=item_id, place=index)
+            for index, (each, item_id) in enumerate(zip(own, item_ids, strict=True), first)
+        ]
 
     def _append(
         self,

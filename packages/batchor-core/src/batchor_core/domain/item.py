@@ -3,22 +3,27 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import count
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Self
 
 from batchor_core.domain.batch import BatchState
 from batchor_core.domain.lineage import Lineage, with_lineage
 from batchor_core.domain.transitions import next_status, terminal_statuses
+from batchor_core.json_types import JsonObject
 
 # Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
+
+
+_NOTHING: JsonObject = {}
 
 
 class _OfRow:
     """What the metadata of an item that a source made is built from; nothing where it was made by hand."""
 
-    __slots__ = ("_lineage", "_number")
+    __slots__ = ("_lineage", "_number", "_own")
     _lineage: Lineage
     _number: int
+    _own: JsonObject
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -34,17 +39,26 @@ class BatchItem[PayloadT](_OfRow):
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_rows(cls, item_ids: Iterable[str], payloads: Iterable[PayloadT], lineage: Lineage) -> list[Self]:
-        """Neighbouring rows as items whose metadata is their lineage, built when it is asked for; *lineage* is the first's."""
+    def of_rows(
+        cls,
+        item_ids: Iterable[str],
+        payloads: Iterable[PayloadT],
+        lineage: Lineage,
+        own: Iterable[JsonObject] | None = None,
+    ) -> list[Self]:
+        """Neighbouring rows as items whose metadata is built when it is asked for; *lineage* is the first's, *own* all else."""
         items: list[Self] = []
-        numbered = zip(count(lineage.source_item_index), item_ids, payloads, strict=False)
-        for number, item_id, payload in numbered:
+        beside = repeat(_NOTHING) if own is None else own
+        for number, item_id, payload, metadata in zip(
+            count(lineage.source_item_index), item_ids, payloads, beside, strict=False
+        ):
             item = cls.__new__(cls)
             item.item_id = item_id
             item.payload = payload
             # mypy does not see the slots of the class above.
             item._lineage = lineage  # type: ignore[misc]  # noqa: SLF001  one's own class
             item._number = number  # type: ignore[misc]  # noqa: SLF001
+            item._own = metadata  # type: ignore[misc]  # noqa: SLF001
             items.append(item)
         return items
 
@@ -53,7 +67,7 @@ class BatchItem[PayloadT](_OfRow):
         def __getattr__(self, name: str) -> Any:
             """Build the metadata when it is asked for the first time: only then is its slot empty."""
             if name == "metadata":
-                self.metadata = with_lineage({}, self._lineage.of_neighbour(self._number, self.item_id))
+                self.metadata = with_lineage(self._own, self._lineage.of_neighbour(self._number, self.item_id))
                 return self.metadata
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

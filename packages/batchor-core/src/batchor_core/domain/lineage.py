@@ -138,8 +138,8 @@ class LineageWriter:
             self._begin(LineageSpan(index, None))
         return metadata
 
-    def tells_all(self, lineage: Lineage, item_id: str, index: int) -> bool:
-        """Whether spans tell the whole metadata of an item and its neighbours, which is this lineage, its number counted up."""
+    def tells(self, lineage: Lineage, item_id: str, index: int) -> bool:
+        """Whether spans tell this lineage of an item, and of its neighbours with the number counted up."""
         told = self._told
         told["source_item_index"] = index + self._ahead
         told["source_primary_key"] = item_id[self._prefix_length :]

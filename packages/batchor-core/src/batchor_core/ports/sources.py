@@ -49,8 +49,9 @@ class ItemStretch[PayloadT](NamedTuple):
 
     items: Sequence[BatchItem[PayloadT]]
     lineage: Lineage | None = None
-    """The first item's, where it is all the metadata that each of them has, and that of the others differs from it by
-    number and id only; else None."""
+    """The first item's, where each of them has some that differs from it by number and id only; else None."""
+    own: Sequence[JsonObject] | None = None
+    """What their metadata holds beside this lineage; None where it holds nothing else, or `lineage` is None."""
 
 
 @runtime_checkable
