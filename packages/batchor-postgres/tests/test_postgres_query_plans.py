@@ -74,6 +74,7 @@ HOT: dict[str, tuple[Step, str]] = {
     "hold": (lambda unit, batch: unit.batches.hold(batch, now=NOW, ttl=LEASE_TTL), "batch_pkey on batch"),
     "save_batch": (lambda unit, batch: unit.batches.save(batch), "batch_pkey on batch"),
     "open_batches": (lambda unit, _: unit.batches.open_batches(RUN_ID), "batch_due on batch"),
+    "outlook": (lambda unit, _: unit.batches.outlook(RUN_ID), "batch_unsent on batch"),
     "holding": (lambda unit, batch: unit.items.holding(batch), "retry_bound on retry"),
     "due": (lambda unit, _: unit.retries.due(RUN_ID, now=seconds_later(5), limit=100), "retry_waiting on retry"),
     "bind": (lambda unit, batch: unit.retries.bind(RUN_ID, [3], batch_id=batch.batch_id), "on retry"),

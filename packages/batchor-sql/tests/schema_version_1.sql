@@ -11,6 +11,7 @@ CREATE TABLE schema_version ( version BIGINT NOT NULL );
 CREATE INDEX artifact_of_run ON artifact (run_key, artifact_id);
 CREATE INDEX batch_at_provider ON batch (provider_batch_id) WHERE provider_batch_id IS NOT NULL;
 CREATE INDEX batch_due ON batch (run_key, next_due_at, batch_id) WHERE (state NOT IN ('abandoned', 'collected'));
+CREATE INDEX batch_unsent ON batch (run_key) WHERE state IN ('prepared', 'uploaded');
 CREATE INDEX event_of_run ON event (run_key, sequence);
 CREATE UNIQUE INDEX item_by_id ON item (item_key >> 40, id_key);
 CREATE UNIQUE INDEX result_by_item ON result (item_key);

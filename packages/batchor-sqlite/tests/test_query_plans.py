@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.ports.state import UnitOfWork
@@ -21,7 +21,7 @@ from batchor_testkit.state_examples import (
     example_result,
     seconds_later,
 )
-from batchor_testkit.state_steps import Verdict, claim, settle, submitted_batch
+from batchor_testkit.state_steps import Verdict, claim, settle, submit, submitted_batch
 
 type Step = Callable[[UnitOfWork, BatchRecord], object]
 
@@ -86,6 +86,7 @@ HOT: dict[str, Step] = {
     "hold": lambda unit, batch: unit.batches.hold(batch, now=NOW, ttl=LEASE_TTL),
     "save_batch": lambda unit, batch: unit.batches.save(batch),
     "open_batches": lambda unit, _: unit.batches.open_batches(RUN_ID),
+    "outlook": lambda unit, _: unit.batches.outlook(RUN_ID),
     "holding": lambda unit, batch: unit.items.holding(batch),
     "due": lambda unit, _: unit.retries.due(RUN_ID, now=seconds_later(5), limit=100),
     "bind": lambda unit, batch: unit.retries.bind(RUN_ID, [3], batch_id=batch.batch_id),
@@ -127,6 +128,9 @@ def test_a_hot_statement_searches_by_key_and_does_not_sort(storage: SQLiteStorag
         ("lineage", "SEARCH lineage USING PRIMARY KEY (run_key=? AND first_index>? AND first_index<?)"),
         ("lease_due", "SEARCH batch USING INDEX batch_due (run_key=? AND next_due_at<?)"),
         ("open_batches", "SEARCH batch USING INDEX batch_due (run_key=?)"),
+        ("outlook", "SEARCH batch USING INDEX batch_due (run_key=?)"),
+        ("outlook", "SEARCH batch USING INDEX batch_due (run_key=? AND next_due_at<?)"),
+        ("outlook", "SEARCH batch USING INDEX batch_unsent (run_key=?)"),
         ("holding", "SEARCH item USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("holding", "SEARCH result USING COVERING INDEX result_by_item (item_key>? AND item_key<?)"),
         ("holding", "SEARCH retry USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
@@ -148,3 +152,38 @@ def test_a_hot_statement_searches_by_key_and_does_not_sort(storage: SQLiteStorag
 )
 def test_a_hot_statement_takes_the_index_that_is_made_for_it(storage: SQLiteStorage, name: str, search: str) -> None:
     assert search in _plan(storage, HOT[name])
+
+
+def test_the_outlook_costs_the_same_however_many_batches_are_open(storage: SQLiteStorage) -> None:
+    """In steps of SQLite's machine, with a worker that has some of them in its hands."""
+    submitted_batch(storage, items=1)
+    costs = []
+    for more in (10, 400):
+        with storage.transaction() as unit:
+            for _ in range(more):
+                submit(unit, unit.batches.add(example_batch(next_due_at=seconds_later(60))))
+            unit.batches.lease_due(run_id=RUN_ID, owner="w", now=seconds_later(60), ttl=LEASE_TTL, limit=4)
+        costs.append(_machine_steps(storage, lambda unit: unit.batches.outlook(RUN_ID)))
+    few, many = costs
+    assert 0 < few == pytest.approx(many, abs=100)  # the second time, eight of them are in its hands
+
+
+def _machine_steps(storage: SQLiteStorage, read: Callable[[UnitOfWork], object]) -> int:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def listen(connection: Connection, *_: object) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(count, 1)
+
+    with storage.reading() as unit:
+        event.listen(Engine, "before_cursor_execute", listen)
+        try:
+            read(unit)
+        finally:
+            event.remove(Engine, "before_cursor_execute", listen)
+    return steps

@@ -2,23 +2,40 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, insert, or_, select, update
+from sqlalchemy import RowMapping, Select, and_, bindparam, case, func, insert, literal, or_, select, update
 
 from batchor_core.domain.batch import BatchRecord, LineFault
 from batchor_core.domain.lease import Lease
 from batchor_core.errors import LeaseLostError, StorageError
+from batchor_core.ports.state_records import BatchOutlook
 from batchor_sql.schema import batch as batches
-from batchor_sql.schema import is_open, run
+from batchor_sql.schema import is_open, is_unsent, run
 from batchor_sql.scope import Scope, in_slices
 
 _FIXED = frozenset({"batch_id", "run_id", "batch_key", "first", "last", "created_at"})
 _OWN_SHAPE = frozenset({"lease", "faults"})
 _ALIKE = tuple(field.name for field in fields(BatchRecord) if field.name not in _FIXED | _OWN_SHAPE)
 """What may change, and stands in a column of its own name."""
+
+
+def _outlook() -> Select[datetime | None, datetime | None, int]:
+    of_run = batches.c.run_key == bindparam("run_key")
+    is_of_run = and_(of_run, is_open(batches.c.state))
+    due_at, lease_until = batches.c.next_due_at, batches.c.lease_until
+    free_at = select(due_at).where(is_of_run, lease_until.is_(None)).order_by(due_at).limit(1).scalar_subquery()
+    # Of those with a lease, only what is due before that can be taken before that: a few, for workers hold a few.
+    before = func.coalesce(free_at, literal(datetime.max.replace(tzinfo=UTC), due_at.type))
+    is_held = and_(is_of_run, lease_until.is_not(None), due_at < before)
+    freed_at = select(func.min(case((lease_until > due_at, lease_until), else_=due_at))).where(is_held)
+    unsent = select(func.count()).where(of_run, is_unsent(batches.c.state), batches.c.lease_owner.is_(None))
+    return select(free_at, freed_at.scalar_subquery(), unsent.scalar_subquery())
+
+
+_OUTLOOK = _outlook()
 
 
 class SqlBatchStore:
@@ -75,6 +92,11 @@ class SqlBatchStore:
             found = found.with_for_update(key_share=True)
         rows = self._connection.execute(found).mappings()
         return sorted((_record(row, run_id) for row in rows), key=attrgetter("batch_id"))
+
+    def outlook(self, run_id: str) -> BatchOutlook:
+        of_run = {"run_key": self._scope.run_key(run_id)}
+        free_at, freed_at, waiting_to_be_sent = self._connection.execute(_OUTLOOK, of_run).one()
+        return BatchOutlook(min(filter(None, (free_at, freed_at)), default=None), waiting_to_be_sent)
 
     def known(self, run_id: str, provider_batch_ids: Collection[str]) -> frozenset[str]:
         key = self._scope.run_key(run_id)

@@ -2,12 +2,14 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from batchor_core.domain.capacity import CapacityRecord
 from batchor_sql.dialects import traits_of
 from batchor_sql.schema import capacity as capacities
 from batchor_sql.scope import Scope
+
+_OF_SCOPE = select(capacities).where(capacities.c.scope == bindparam("of_scope"))
 
 
 class SqlCapacityStore:
@@ -17,14 +19,14 @@ class SqlCapacityStore:
         self._connection = scope.connection
 
     def get(self, scope: str) -> CapacityRecord:
-        row = self._connection.execute(select(capacities).where(capacities.c.scope == scope)).mappings().one_or_none()
+        row = self._connection.execute(_OF_SCOPE, {"of_scope": scope}).mappings().one_or_none()
         return CapacityRecord(scope) if row is None else CapacityRecord(**row)
 
     def lock(self, scope: str) -> CapacityRecord:
         new = traits_of(self._connection.dialect).insert(capacities).on_conflict_do_nothing()
         self._connection.execute(new, asdict(CapacityRecord(scope)))
-        row = select(capacities).where(capacities.c.scope == scope).with_for_update(key_share=True)
-        return CapacityRecord(**self._connection.execute(row).mappings().one())
+        row = self._connection.execute(_OF_SCOPE.with_for_update(key_share=True), {"of_scope": scope})
+        return CapacityRecord(**row.mappings().one())
 
     def save(self, capacity: CapacityRecord) -> None:
         row = update(capacities).where(capacities.c.scope == capacity.scope)

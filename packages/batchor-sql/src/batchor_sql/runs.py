@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import RowMapping, literal, select, tuple_, update
+from sqlalchemy import RowMapping, bindparam, literal, select, tuple_, update
 
 from batchor_core.domain.item import ItemStatus, StatusCounts
 from batchor_core.domain.lease import Lease
@@ -15,6 +15,13 @@ from batchor_sql.column_types import Instant
 from batchor_sql.dialects import traits_of
 from batchor_sql.schema import run as runs
 from batchor_sql.scope import Scope
+
+# Made once: to make and to look through so wide a statement takes as long as to run it.
+_BY_KEY = select(runs).where(runs.c.run_key == bindparam("of_key"))
+# SQLite has no FOR UPDATE and leaves it out: there, BEGIN IMMEDIATE has locked everything. Elsewhere the key stays
+# free: foreign keys share it, so who adds a batch or an event would wait, or deadlock with us.
+_LOCKED = _BY_KEY.with_for_update(key_share=True)
+_BY_KEY_TO_CHANGE = update(runs).where(runs.c.run_key == bindparam("of_key"))
 
 
 class SqlRunStore:
@@ -46,7 +53,7 @@ class SqlRunStore:
 
     def save(self, run: RunRecord) -> None:
         key = self._scope.run_key(run.run_id)
-        self._connection.execute(update(runs).where(runs.c.run_key == key), _changing(run))
+        self._connection.execute(_BY_KEY_TO_CHANGE, {"of_key": key, **_changing(run)})
 
     def page(self, *, before: str | None, limit: int) -> Sequence[RunRecord]:
         age = tuple_(runs.c.created_at, runs.c.run_id)
@@ -62,12 +69,8 @@ class SqlRunStore:
         return list(self._connection.execute(oldest_first.limit(limit)).scalars())
 
     def _read(self, run_id: str, *, lock: bool) -> RunRecord:
-        row = select(runs).where(runs.c.run_key == self._scope.run_key(run_id))
-        if lock:
-            # SQLite has no FOR UPDATE and leaves it out: there, BEGIN IMMEDIATE has locked everything. Elsewhere the
-            # key stays free: foreign keys share it, so who adds a batch or an event would wait, or deadlock with us.
-            row = row.with_for_update(key_share=True)
-        return _record(self._connection.execute(row).mappings().one())
+        row = self._connection.execute(_LOCKED if lock else _BY_KEY, {"of_key": self._scope.run_key(run_id)})
+        return _record(row.mappings().one())
 
 
 def _changing(run: RunRecord) -> dict[str, Any]:

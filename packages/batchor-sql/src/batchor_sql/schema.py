@@ -2,12 +2,13 @@
 
 Rows are small: runs have an integer key, and what belongs to an item is keyed by one integer made of that and the
 item's index (see `keys`). Nothing that changes with an item's status is indexed; the few partial indexes hold open
-batches, waiting retries, bound retries and failed results only.
+batches, unsent batches, waiting retries, bound retries and failed results only.
 
 The tables written by the million have no foreign keys, which would cost a look-up per row: the store looks each run
 key up itself, and runs, batches and artifacts are never deleted.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -232,11 +233,18 @@ event = Table(
 
 
 def is_open(state: ColumnElement[BatchState]) -> ColumnElement[bool]:
-    """Whether a batch with this state column is neither collected nor abandoned.
+    """Whether a batch with this state column is neither collected nor abandoned."""
+    return state.not_in(_literals(batch_states.TERMINAL))
 
-    The states are literals: with bound values no database would see that its partial index applies.
-    """
-    return state.not_in([literal_column(f"'{closed.value}'") for closed in sorted(batch_states.TERMINAL)])
+
+def is_unsent(state: ColumnElement[BatchState]) -> ColumnElement[bool]:
+    """Whether a batch with this state column has still to be sent."""
+    return state.in_(_literals(batch_states.UNSENT))
+
+
+def _literals(states: Iterable[BatchState]) -> list[ColumnElement[Any]]:
+    """Not as bound values, with which no database would see that its partial index applies."""
+    return [literal_column(f"'{state.value}'") for state in sorted(states)]
 
 
 def _partial(name: str, *columns: ColumnElement[Any], where: ColumnElement[bool]) -> Index:
@@ -245,6 +253,7 @@ def _partial(name: str, *columns: ColumnElement[Any], where: ColumnElement[bool]
 
 _partial("run_open", run.c.created_at, run.c.run_id, where=run.c.finished_at.is_(None))
 _partial("batch_due", batch.c.run_key, batch.c.next_due_at, batch.c.batch_id, where=is_open(batch.c.state))
+_partial("batch_unsent", batch.c.run_key, where=is_unsent(batch.c.state))
 _partial("batch_at_provider", batch.c.provider_batch_id, where=batch.c.provider_batch_id.is_not(None))
 _partial(
     "retry_waiting", run_of(retry.c.item_key), retry.c.not_before, retry.c.item_key, where=retry.c.batch_id.is_(None)

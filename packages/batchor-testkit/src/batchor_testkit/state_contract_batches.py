@@ -163,6 +163,51 @@ class BatchStoreContract(StateContract):
         with store.reading() as unit:
             assert list(unit.batches.open_batches(RUN_ID)) == [first, second, ended]
 
+    @pytest.mark.parametrize(
+        ("batches", "first_s"),
+        [
+            ([], None),
+            ([(5, None)], 5),
+            ([(9, None), (7, None), (8, None)], 7),
+            ([(-5, None), (-9, None)], -9),
+            ([(5, 60)], 60),
+            ([(90, 60)], 90),
+            ([(5, 60), (7, None)], 7),
+            ([(5, 6), (7, None)], 6),
+            ([(5, 60), (1, 50), (70, None)], 50),
+            ([(5, 6), (7, None), (8, 9)], 6),
+            ([(5, -6), (7, None)], 5),
+        ],
+    )
+    def test_the_next_batch_is_due_when_the_first_can_be_taken(
+        self, store: StateStore, batches: list[tuple[float, float | None]], first_s: float | None
+    ) -> None:
+        waiting_retries(store, items=1)
+        start_run(store, run_id="other")
+        _add(store, example_batch("other", next_due_at=seconds_later(-99)))
+        for due_s, until_s in batches:
+            lease = Lease() if until_s is None else Lease("w", seconds_later(until_s), 1)
+            _add(store, example_batch(next_due_at=seconds_later(due_s), lease=lease))
+        with store.reading() as unit:
+            due_at = unit.batches.outlook(RUN_ID).due_at
+        assert due_at == (None if first_s is None else seconds_later(first_s))
+        assert are_utc(*filter(None, [due_at]))
+
+    def test_batches_wait_to_be_sent_until_they_are_or_are_in_a_workers_hands(self, store: StateStore) -> None:
+        start_run(store)
+        start_run(store, run_id="other")
+        with store.transaction() as unit:
+            unit.batches.add(example_batch("other"))
+            unit.batches.add(example_batch(lease=Lease("w", NOW, 1)))
+            advance(unit, unit.batches.add(example_batch()), BatchEvent.ABANDON)
+            submit(unit, unit.batches.add(example_batch()))
+            assert unit.batches.outlook(RUN_ID).waiting_to_be_sent == 0
+            waiting = unit.batches.add(example_batch())
+            advance(unit, unit.batches.add(example_batch()), BatchEvent.UPLOAD)
+            assert unit.batches.outlook(RUN_ID).waiting_to_be_sent == 2
+            advance(unit, waiting, BatchEvent.UPLOAD, BatchEvent.SEND)
+            assert unit.batches.outlook(RUN_ID).waiting_to_be_sent == 1
+
 
 class BatchLeaseContract(StateContract):
     def test_a_due_batch_is_taken_with_a_lease_and_a_raised_fence(self, store: StateStore) -> None:

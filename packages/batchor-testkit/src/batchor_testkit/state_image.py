@@ -15,7 +15,7 @@ from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import FailureCount, ResultRow, StoredResult
 from batchor_core.domain.run import RunRecord
 from batchor_core.ports.state import UnitOfWork
-from batchor_core.ports.state_records import ArtifactRecord, ItemRow, Member
+from batchor_core.ports.state_records import ArtifactRecord, BatchOutlook, ItemRow, Member
 from batchor_testkit.state_examples import NOW
 
 _ALL = 1_000_000
@@ -48,6 +48,7 @@ class RunImage:
     by_sequence: Sequence[StoredResult]
     failures: frozenset[FailureCount]
     open_batches: Sequence[BatchImage]
+    outlook: BatchOutlook
     due: Sequence[RequestRef]
     next_due: object
     artifacts: Sequence[ArtifactRecord]
@@ -88,6 +89,7 @@ def run_image(unit: UnitOfWork, run_id: str) -> RunImage:
         by_sequence=[StoredResult(*fields) for fields in unit.results.by_sequence(run_id, after=0, limit=_ALL)],
         failures=frozenset(unit.results.failures(run_id)),
         open_batches=[batch_image(unit, batch, name) for batch in unit.batches.open_batches(run_id)],
+        outlook=unit.batches.outlook(run_id),
         due=[_plain(ref) for ref in unit.retries.due(run_id, now=_FAR_AHEAD, limit=_ALL)],
         next_due=unit.retries.next_due(run_id),
         artifacts=[replace(artifact, artifact_id=0) for artifact in artifacts],

@@ -17,7 +17,7 @@ from batchor_core.domain.results import FailureCount, ItemFailure, ResultRow, St
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.errors import DuplicateItemIdError, LeaseLostError, RunExistsError, StorageError
-from batchor_core.ports.state_records import Holding, ItemRow
+from batchor_core.ports.state_records import BatchOutlook, Holding, ItemRow
 
 
 class MemoryRunStore(MemoryStore):
@@ -126,6 +126,11 @@ class MemoryBatchStore(MemoryStore):
 
     def open_batches(self, run_id: str) -> Sequence[BatchRecord]:
         return sorted(self._run(run_id).open_batches.values(), key=attrgetter("batch_id"))
+
+    def outlook(self, run_id: str) -> BatchOutlook:
+        batches = self._run(run_id).open_batches.values()
+        due_at = min((batch.free_at for batch in batches), default=None)
+        return BatchOutlook(due_at, sum(batch.waits_to_be_sent for batch in batches))
 
     def known(self, run_id: str, provider_batch_ids: Collection[str]) -> frozenset[str]:
         batches = self._facts.batches.values()

@@ -129,15 +129,14 @@ class Cycle:
         ctx = self._ctx
         with ctx.store.reading() as uow:
             run = uow.runs.get(ctx.run_id)
-            batches = uow.batches.open_batches(ctx.run_id)
+            outlook = uow.batches.outlook(ctx.run_id)
             oldest_retry = uow.retries.next_due(ctx.run_id) if run.counts.failed_retryable else None
             blocked_until = uow.capacity.get(ctx.quota_scope).blocked_until
-        batch_due_at = min(map(_due_at, batches), default=None)
-        if sum(map(_waits_to_be_sent, batches)) >= ctx.services.concurrency:
+        if outlook.waiting_to_be_sent >= ctx.services.concurrency:
             # While uploads fail, intents don't pile up; those that a worker has in its hands are another matter.
-            return _Agenda(run, batch_due_at, None)
+            return _Agenda(run, outlook.due_at, None)
         claimable_at = claim_due_at(ctx, run, oldest_retry=oldest_retry, blocked_until=blocked_until)
-        return _Agenda(run, batch_due_at, claimable_at)
+        return _Agenda(run, outlook.due_at, claimable_at)
 
     def _ingest(self) -> IngestStep:
         if self._ingestion is None:
@@ -240,12 +239,3 @@ class _Agenda:
 
 def _is_due(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment <= now
-
-
-def _waits_to_be_sent(batch: BatchRecord) -> bool:
-    return batch.state in {BatchState.PREPARED, BatchState.UPLOADED} and batch.lease.owner is None
-
-
-def _due_at(batch: BatchRecord) -> datetime:
-    """When the batch can be taken: it is due, and no lease is on it."""
-    return max(batch.next_due_at, batch.lease.until) if batch.lease.until is not None else batch.next_due_at

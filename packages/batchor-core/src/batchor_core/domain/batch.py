@@ -63,6 +63,8 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
 }
 # fmt: on
 TERMINAL = terminal_statuses(BatchState, TRANSITIONS)
+UNSENT = frozenset({S.PREPARED, S.UPLOADED})
+"""No create call was made, or the last one was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,16 @@ class BatchRecord:
     error_offset: int = 0
     faults: tuple[LineFault, ...] = ()
     ended_at: datetime | None = None
+
+    @property
+    def free_at(self) -> datetime:
+        """When a worker can take it: it is due, and the lease on it has ended."""
+        return self.next_due_at if self.lease.until is None else max(self.next_due_at, self.lease.until)
+
+    @property
+    def waits_to_be_sent(self) -> bool:
+        """Whether it is not sent, and in no worker's hands."""
+        return self.state in UNSENT and self.lease.owner is None
 
     def moved(self, event: BatchEvent) -> Self:
         """The batch after *event*; only rows of the table are possible."""

@@ -20,7 +20,7 @@ from batchor_core.domain.lineage import LineageSpan
 from batchor_core.domain.results import FailureCount, ResultRow, StoredFields
 from batchor_core.domain.retry import RetryRow
 from batchor_core.domain.run import RunRecord
-from batchor_core.ports.state_records import ArtifactRecord, Holding, ItemRow
+from batchor_core.ports.state_records import ArtifactRecord, BatchOutlook, Holding, ItemRow
 
 
 class RunStore(Protocol):
@@ -136,6 +136,13 @@ class BatchStore(Protocol):
         """Batches that are neither collected nor abandoned, oldest first.
 
         Within `transaction()`, nobody else changes them until it ends.
+        """
+        ...
+
+    def outlook(self, run_id: str) -> BatchOutlook:
+        """What the run's open batches need next.
+
+        Asked between any two steps of a run, at a cost that must not grow with the batches that are open.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, overload
 
@@ -99,6 +100,15 @@ class Holding:
         exceptions = frozenset(self.exceptions)
         by_range = (Member(index, 0, 0) for index in range(self.first, self.last) if index not in exceptions)
         return sorted([*by_range, *self.retries])
+
+
+class BatchOutlook(NamedTuple):
+    """What the open batches of a run need next."""
+
+    due_at: datetime | None
+    """When the first of them can be taken (`BatchRecord.free_at`); None when none is open."""
+    waiting_to_be_sent: int
+    """The number of those for which `BatchRecord.waits_to_be_sent`."""
 
 
 class ArtifactKind(StrEnum):
