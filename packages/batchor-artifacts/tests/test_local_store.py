@@ -1,5 +1,6 @@
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -240,3 +241,44 @@ def test_an_unfinished_file_in_use_is_not_removed(store: LocalArtifactStore) -> 
         create(store, "out", b"second")
         store.delete("out")
     assert content(store, "out") == b"first"
+
+
+# What the system remembers of files
+
+
+def _read_whole(store: LocalArtifactStore) -> None:
+    with store.open("run/a") as file:
+        while file.read(10_000):
+            pass
+
+
+def _read_beginning(store: LocalArtifactStore) -> None:
+    with store.open("run/a") as file:
+        file.readline()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux is told")
+@pytest.mark.parametrize(
+    ("use", "number"),
+    [
+        (_read_whole, 1),
+        (_read_beginning, 0),
+        (lambda store: store.read("run/a", offset=0, length=10), 0),
+        (lambda store: append(store, "run/a", b"x", at=200_000), 0),
+    ],
+    ids=["whole", "beginning", "range", "append"],
+)
+def test_a_file_that_was_read_through_is_not_kept_in_memory(
+    store: LocalArtifactStore, monkeypatch: pytest.MonkeyPatch, use: Callable[[LocalArtifactStore], object], number: int
+) -> None:
+    create(store, "run/a", b"ab\n\n" * 50_000)
+    real, told = os.posix_fadvise, []
+
+    def tell(descriptor: int, offset: int, length: int, advice: int) -> None:
+        told.append((offset, length, advice))
+        real(descriptor, offset, length, advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", tell)
+    use(store)
+    assert told == [(0, 0, os.POSIX_FADV_DONTNEED)] * number
+    assert content(store, "run/a")[:200_000] == b"ab\n\n" * 50_000
