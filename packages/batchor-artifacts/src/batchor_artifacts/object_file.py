@@ -63,9 +63,11 @@ def _let_go_if_read_through(file: io.FileIO) -> None:
     It is sent or applied then, and hardly read again. A run is larger than memory: what it passes on would push out what
     others need, its own database as well, and each byte would go into a page that the system has to find first.
     """
-    if sys.platform == "linux" and file.tell() == os.fstat(file.fileno()).st_size:
+    if sys.platform == "linux":
+        # Only a hint: whatever is wrong with it, the file has to be closed.
         with suppress(OSError):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            if file.tell() == os.fstat(file.fileno()).st_size:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def open_for_reading(place: Place) -> ObjectFile:

@@ -84,8 +84,8 @@ def _session_settings(schema: str, *, timeout_s: float) -> dict[str, str]:
         "tcp_keepalives_count": "3",
         # Compiling costs more than any of our statements.
         "jit": "off",
-        # Each of them finds its rows by a key or an index, in order. Without statistics, as tables are for the first
-        # minute after they were filled, the planner believes that to read and sort everything is cheaper: for each page.
+        # Each of them finds its rows by a key or an index, in order. Of tables that were filled in the last minute the
+        # server has no statistics, and its planner would rather read and sort everything: for each page.
         "enable_seqscan": "off",
         "enable_bitmapscan": "off",
         "enable_sort": "off",

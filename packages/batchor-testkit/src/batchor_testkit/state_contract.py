@@ -24,12 +24,13 @@ pytest.register_assert_rewrite(
 )
 
 # ruff: noqa: E402  the imports have to follow the registration above
-from batchor_testkit.state_contract_batches import BatchLeaseContract, BatchMembersContract, BatchStoreContract
+from batchor_testkit.state_contract_batches import BatchLeaseContract, BatchStoreContract
 from batchor_testkit.state_contract_capacity import CapacityStoreContract
 from batchor_testkit.state_contract_fixtures import StateContract
 from batchor_testkit.state_contract_items import DerivedStatusContract, ItemStoreContract
 from batchor_testkit.state_contract_lineage import LineageStoreContract
 from batchor_testkit.state_contract_logs import ArtifactCatalogContract, EventLogContract
+from batchor_testkit.state_contract_members import BatchMembersContract
 from batchor_testkit.state_contract_results import ResultStoreContract, WithdrawnResultsContract
 from batchor_testkit.state_contract_retries import RetryStoreContract
 from batchor_testkit.state_contract_runs import RunStoreContract

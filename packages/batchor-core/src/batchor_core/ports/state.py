@@ -142,7 +142,7 @@ class BatchStore(Protocol):
     def outlook(self, run_id: str) -> BatchOutlook:
         """What the run's open batches need next.
 
-        Asked between any two steps of a run, at a cost that must not grow with the batches that are open.
+        Asked between any two steps of a run: a database must find it by index, and not read every open batch.
         """
         ...
 
