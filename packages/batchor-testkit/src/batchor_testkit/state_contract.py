@@ -15,13 +15,9 @@ Each part can be inherited on its own while the others are not written yet.
 
 import pytest
 
+_PARTS = ("batches", "capacity", "items", "lineage", "logs", "members", "results", "retries", "runs", "transactions")
 # Before they are imported, or their asserts would fail without saying what was compared.
-pytest.register_assert_rewrite(
-    *(
-        f"batchor_testkit.state_contract_{part}"
-        for part in ("batches", "capacity", "items", "lineage", "logs", "results", "retries", "runs", "transactions")
-    )
-)
+pytest.register_assert_rewrite(*(f"batchor_testkit.state_contract_{part}" for part in _PARTS))
 
 # ruff: noqa: E402  the imports have to follow the registration above
 from batchor_testkit.state_contract_batches import BatchLeaseContract, BatchStoreContract
