@@ -19,7 +19,7 @@ def _use(storage: SQLiteStorage) -> None:
 
 def _digests(folder: Path) -> dict[str, str]:
     """Every file but the -shm, which is no data and may be made by readers."""
-    files = (path for path in folder.iterdir() if not path.name.endswith("-shm"))
+    files = (path for path in folder.iterdir() if path.is_file() and not path.name.endswith("-shm"))
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.stat().st_size}
 
 
@@ -135,6 +135,24 @@ def test_the_database_of_another_program_is_refused_untouched(path: Path, journa
         with pytest.raises(StorageError, match="another program"):
             _use(SQLiteStorage(path=path))
         assert _digests(path.parent) == before
+
+
+def test_a_cut_off_transaction_of_another_program_is_refused_untouched(path: Path, tmp_path: Path) -> None:
+    original = tmp_path / "theirs" / "cookies.sqlite3"
+    original.parent.mkdir()
+    with closing(sqlite3.connect(original, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE cookies (name TEXT)")
+        connection.execute("INSERT INTO cookies VALUES (zeroblob(100000))")
+        # With pages of a transaction in the file before its end, as when memory is short.
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute("UPDATE cookies SET name = randomblob(100000)")
+        for name in ("", "-journal"):
+            path.with_name(path.name + name).write_bytes(original.with_name(original.name + name).read_bytes())
+    before = _digests(path.parent)
+    with pytest.raises(StorageError, match=r"another program was cut off.*open it once with that program"):
+        _use(SQLiteStorage(path=path))
+    assert _digests(path.parent) == before
 
 
 def test_a_file_that_is_no_database_is_refused_untouched(path: Path) -> None:

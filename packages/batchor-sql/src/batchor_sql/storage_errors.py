@@ -24,6 +24,10 @@ _AGAIN = "run the same command again"
 
 _FULL = _Fault("the disk is full", f"free some space, then {_AGAIN}")
 _READ_ONLY = _Fault("the database cannot be written", "give this user the right to write to it and to its folder")
+_CUT_OFF = _Fault(
+    "a transaction of another program was cut off in this file",
+    "open it once with that program or with the sqlite3 command, which undo that transaction, or give another path",
+)
 _STANDBY = _Fault("the database is read-only", "give the address of the primary server, not of a standby")
 _FORBIDDEN = _Fault(
     "this user may not do that in the database", "grant it what is named, or create the schema for it beforehand"
@@ -64,6 +68,7 @@ _OTHER = _Fault("the database refused what batchor asked", "this looks like a fa
 # The first row whose prefix fits is taken: SQLite's names of result codes, then the SQLSTATEs of the servers.
 _FAULTS: tuple[tuple[str, _Fault], ...] = (
     ("SQLITE_FULL", _FULL),
+    ("SQLITE_READONLY_ROLLBACK", _CUT_OFF),
     ("SQLITE_READONLY", _READ_ONLY),
     ("SQLITE_PERM", _READ_ONLY),
     ("SQLITE_BUSY", _LOCKED),

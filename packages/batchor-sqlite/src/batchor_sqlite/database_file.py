@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import struct
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +17,10 @@ APPLICATION_ID = 0x62746368
 """In the header of every file of ours: "btch"."""
 
 _CHECKED_MAX_BYTES = 16 * 1024 * 1024
+
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+_JOURNAL_HEADER = struct.Struct(">8s8xL")
+"""The magic number, and how many pages the database had before the transaction."""
 
 
 def require_file(path: Path) -> None:
@@ -60,8 +65,26 @@ def check_file(path: Path, *, lock_timeout_s: float) -> None:
 
 def _is_empty(path: Path) -> bool:
     """Whether nothing is stored yet; what is committed may still stand in the -wal file alone."""
-    wal = path.with_name(path.name + "-wal")
-    return path.stat().st_size == 0 and not (wal.exists() and wal.stat().st_size)
+    if path.stat().st_size == 0:
+        wal = path.with_name(path.name + "-wal")
+        return not (wal.exists() and wal.stat().st_size)
+    return _was_empty(path)
+
+
+def _was_empty(path: Path) -> bool:
+    """Whether the first transaction was cut off, as by a kill in the switch to WAL; the next writer undoes it.
+
+    The journal's header is that of https://www.sqlite.org/fileformat2.html#the_rollback_journal.
+    """
+    try:
+        with path.with_name(path.name + "-journal").open("rb") as journal:
+            header = journal.read(_JOURNAL_HEADER.size)
+    except FileNotFoundError:
+        return False
+    if len(header) < _JOURNAL_HEADER.size:
+        return False
+    magic, pages_before = _JOURNAL_HEADER.unpack(header)
+    return magic == _JOURNAL_MAGIC and pages_before == 0
 
 
 def _read_only_uri(path: Path) -> str:
