@@ -28,7 +28,7 @@ FAILURES = [
 
 
 def stored(**changes: Any) -> StoredResult:
-    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "Lima", "stop", 11, 12, 13, 14, None)
+    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "Lima", "stop", "[11,12,13,14]", None)
     return StoredResult.of("item-3", None, row)._replace(**changes)
 
 

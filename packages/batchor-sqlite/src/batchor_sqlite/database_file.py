@@ -81,10 +81,7 @@ def _was_empty(path: Path) -> bool:
             header = journal.read(_JOURNAL_HEADER.size)
     except FileNotFoundError:
         return False
-    if len(header) < _JOURNAL_HEADER.size:
-        return False
-    magic, pages_before = _JOURNAL_HEADER.unpack(header)
-    return magic == _JOURNAL_MAGIC and pages_before == 0
+    return len(header) == _JOURNAL_HEADER.size and _JOURNAL_HEADER.unpack(header) == (_JOURNAL_MAGIC, 0)
 
 
 def _read_only_uri(path: Path) -> str:

@@ -9,7 +9,7 @@ from itertools import count
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.output_line import LineOutcome
+from batchor_core.domain.output_line import LineOutcome, TokenUsage
 from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord, ItemRow
@@ -111,10 +111,7 @@ def example_result(
         raw_length=10,
         output_text=f"answer {index}",
         finish_reason="stop",
-        input_tokens=11,
-        output_tokens=7,
-        cached_input_tokens=3,
-        reasoning_tokens=2,
+        usage=TokenUsage(11, 7, 3, 2).to_json(),
         failure=None,
     )
 
@@ -132,7 +129,7 @@ def example_failure(
 def example_rejection(index: int, *, sequence: int) -> ResultRow:
     """The result of an item that could not be sent at all."""
     return example_failure(index, sequence=sequence, error_class=ErrorClass.PROMPT_FAILED)._replace(
-        attempt_count=0, raw_length=0, raw_offset=0, input_tokens=0, output_tokens=0
+        attempt_count=0, raw_length=0, raw_offset=0, usage=TokenUsage().to_json()
     )
 
 

@@ -26,8 +26,8 @@ _MAY_BE_ACCEPTED = frozenset({LineOutcome.ANSWERED, LineOutcome.REFUSED, LineOut
 
 
 type UsualAnswer = tuple[int, int, int, str, str | None, int, int, int, int]
-"""A usual line of one of the run's items: the item's index, byte offset, length; then text, finish reason and tokens, as
-in a `ResultRow`.
+"""A usual line of one of the run's items: the item's index, byte offset, length; then what a `UsualLine` says behind its
+custom_id.
 
 A plain tuple of plain values: unlike an object, the garbage collector looks at it once only.
 """

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+from batchor_core.domain.output_line import TokenUsage
 from batchor_core.domain.results import ItemFailure, ResultRow
+
+_NO_USAGE = TokenUsage().to_json()
 
 
 def rejections(failures: Sequence[tuple[int, ItemFailure]], *, after: int) -> list[ResultRow]:
@@ -18,10 +21,7 @@ def rejections(failures: Sequence[tuple[int, ItemFailure]], *, after: int) -> li
             raw_length=0,
             output_text=None,
             finish_reason=None,
-            input_tokens=0,
-            output_tokens=0,
-            cached_input_tokens=0,
-            reasoning_tokens=0,
+            usage=_NO_USAGE,
             failure=failure.to_json(),
         )
         for sequence, (index, failure) in enumerate(failures, start=after + 1)

@@ -28,9 +28,7 @@ def result_lines(
     # Neighbours mostly have one span: what is told of it is asked for once, and spliced as `LineageText.behind` does.
     first, end, told = 0, 0, None
     head, ahead, prefix_length, tail = _NOTHING
-    for (
-        item_id, metadata, index, sequence, attempts, text, reason, read, written, cached, reasoned, failure
-    ) in results:  # fmt: skip
+    for item_id, metadata, index, sequence, attempts, text, reason, usage, failure in results:
         if failure is None:
             status, error = _COMPLETED, "null"
         else:
@@ -54,11 +52,12 @@ def result_lines(
             f'{{"item_id": {quoted_id}, "status": "{status}", "attempt_count": {attempts}, "{key}": {answer}, '
             f'"error": {error}, "metadata": '
         )
-        usage = (
+        read, written, cached, reasoned = usage[1:-1].split(",")  # as `USAGE_JSON` has them
+        figures = (
             f', "usage": {{"input_tokens": {read}, "output_tokens": {written}, "cached_input_tokens": {cached}, '
             f'"reasoning_tokens": {reasoned}}}, "finish_reason": {"null" if reason is None else _quoted(reason)}'
         )
-        parts += (outcome, own, head, source, tail, usage, f', "sequence": {sequence}}}\n' if sequenced else "}\n")
+        parts += (outcome, own, head, source, tail, figures, f', "sequence": {sequence}}}\n' if sequenced else "}\n")
     return "".join(parts).encode()
 
 

@@ -1,7 +1,7 @@
 """Settle: output lines become results and retries, and the counters move with them. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import batched
 from operator import itemgetter
@@ -9,7 +9,7 @@ from operator import itemgetter
 from batchor_core.application.members import UNTRIED, Members
 from batchor_core.application.output_lines import OtherLine, PlacedLine, in_full
 from batchor_core.domain.item import ItemEvent, ItemStatus
-from batchor_core.domain.output_line import LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.output_line import USAGE_JSON, LineOutcome, OutputLine, TokenUsage
 from batchor_core.domain.policies import RetryPolicy
 from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
 from batchor_core.domain.retry import RetryRow, Tries, Verdict, judge, retry_at
@@ -17,7 +17,6 @@ from batchor_core.domain.run import RunRecord
 from batchor_core.ports.state_records import RowColumns
 
 _NO_USAGE = TokenUsage()
-_COUNTS = [each.name for each in fields(TokenUsage)]
 _BY_INDEX = itemgetter(0)
 _LINES_AT_ONCE = 100
 """Lines that are not usual keep so many others from the short way."""
@@ -52,18 +51,13 @@ class Settlement:
     no_longer_retried: list[int] = field(default_factory=list)
     """Items whose retry row goes with their result."""
     completed: int = 0
-    retried_usage: TokenUsage = TokenUsage()
-    """Of answers that were not taken, and come again."""
+    usage: TokenUsage = TokenUsage()
+    """Of all answers, those that were not taken and come again too."""
     second_answers: int = 0
 
     @property
     def failed(self) -> int:
         return len(self.results) - self.completed
-
-    @property
-    def usage(self) -> TokenUsage:
-        """Of all lines."""
-        return self.retried_usage.plus(TokenUsage(*(sum(self.results.column(name)) for name in _COUNTS)))
 
 
 def settle(lines: list[PlacedLine], members: Members, *, terms: Terms, sequence: int) -> Settlement:
@@ -86,13 +80,15 @@ def _accept(outcome: Settlement, lines: Sequence[PlacedLine], members: Members, 
     """
     if set(map(len, lines)) != {_FIELDS_OF_USUAL}:
         return False
-    indexes, *said = zip(*lines, strict=True)
+    indexes, *said, read, written, cached, reasoned = zip(*lines, strict=True)
     if not members.take_untried(indexes):
         return False
     number, before = len(lines), sequence + len(outcome.results)
     sequences = range(before + 1, before + number + 1)
     attempts, batch_ids, artifact_ids = ([value] * number for value in (1, terms.batch_id, terms.artifact_id))
-    outcome.results.extend(indexes, sequences, attempts, batch_ids, artifact_ids, *said, [None] * number)
+    usages = map(USAGE_JSON.__mod__, zip(read, written, cached, reasoned, strict=True))
+    outcome.results.extend(indexes, sequences, attempts, batch_ids, artifact_ids, *said, usages, [None] * number)
+    outcome.usage = outcome.usage.plus(TokenUsage(sum(read), sum(written), sum(cached), sum(reasoned)))
     outcome.completed += number
     return True
 
@@ -135,12 +131,13 @@ def settle_one(outcome: Settlement, placed: OtherLine, before: Tries, *, terms: 
     """Judge one line of an item on which *before* was spent."""
     index, offset, length, line = placed
     tries = before.after(line.outcome)
+    usage = line.usage or _NO_USAGE
+    outcome.usage = outcome.usage.plus(usage)
     match judge(line.outcome, tries, terms.policy):
         case Verdict.ACCEPT if line.fits_model:
             failure = None
             outcome.completed += 1
         case Verdict.RETRY if not terms.cancelled:
-            outcome.retried_usage = outcome.retried_usage.plus(line.usage or _NO_USAGE)
             outcome.retries.append(_retry(index, line, tries, terms))
             return
         case Verdict.RETRY:
@@ -149,7 +146,6 @@ def settle_one(outcome: Settlement, placed: OtherLine, before: Tries, *, terms: 
             failure = _failure(line).to_json()
     if before != UNTRIED:
         outcome.no_longer_retried.append(index)
-    usage = line.usage or _NO_USAGE
     outcome.results.append(
         ResultRow(
             index,
@@ -161,10 +157,7 @@ def settle_one(outcome: Settlement, placed: OtherLine, before: Tries, *, terms: 
             length,
             line.text,
             line.finish_reason,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_input_tokens,
-            usage.reasoning_tokens,
+            usage.to_json(),
             failure,
         )
     )

@@ -1,7 +1,12 @@
 """What one line of a provider's output says of its request."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
+
+USAGE_JSON = "[%d,%d,%d,%d]"
+"""How usage is stored: the fields of a `TokenUsage` in their order. One text is read in half the time of four numbers."""
 
 # Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
 
@@ -17,6 +22,13 @@ class TokenUsage:
     output_tokens: int = 0
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
+
+    def to_json(self) -> str:
+        return USAGE_JSON % (self.input_tokens, self.output_tokens, self.cached_input_tokens, self.reasoning_tokens)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        return cls(*json.loads(text))
 
     def plus(self, other: "TokenUsage") -> "TokenUsage":
         return TokenUsage(
@@ -92,8 +104,8 @@ class OutputLine:
 type UsualLine = tuple[str, str, str | None, int, int, int, int]
 """What nearly all output lines say, and nothing else: an answer, given whole with HTTP status 200, and its usage.
 
-The custom_id, the text and the finish reason; input, output, cached input and reasoning tokens: behind the custom_id in
-the order of a `ResultRow`. A plain tuple, for it is made by the million.
+The custom_id, the text and the finish reason; then the fields of a `TokenUsage` in their order. A plain tuple, for it is made
+by the million.
 """
 
 

@@ -74,10 +74,8 @@ class ResultRow(NamedTuple):
     """The byte range of the output line in its artifact."""
     output_text: str | None
     finish_reason: str | None
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    reasoning_tokens: int
+    usage: str
+    """`TokenUsage.to_json()`."""
     failure: str | None
     """`ItemFailure.to_json()` of a failed item, None for a completed one: what tells the two apart."""
 
@@ -106,26 +104,19 @@ class StoredResult(NamedTuple):
     attempt_count: int
     output_text: str | None
     finish_reason: str | None
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    reasoning_tokens: int
+    usage: str
     failure: str | None
 
     @property
     def status(self) -> ItemStatus:
         return ended_as(self.failure)
 
-    @property
-    def usage(self) -> TokenUsage:
-        return TokenUsage(self.input_tokens, self.output_tokens, self.cached_input_tokens, self.reasoning_tokens)
-
     @classmethod
     def of(cls, item_id: str, metadata: str | None, row: ResultRow) -> Self:
         return cls(item_id, metadata, *(getattr(row, name) for name in cls._fields[2:]))
 
 
-type StoredFields = tuple[str, str | None, int, int, int, str | None, str | None, int, int, int, int, str | None]
+type StoredFields = tuple[str, str | None, int, int, int, str | None, str | None, str, str | None]
 """The fields of a `StoredResult` in their order, as a driver gives them.
 
 Whoever reads by the million unpacks these tuples: to make another of each would take as long as what is read of it.
@@ -188,8 +179,7 @@ class TextItemResult(_OfStored):
             self._source = source  # type: ignore[misc]
             # fmt: off
             (
-                self.item_id, _, _, self.sequence, self.attempt_count, self.output_text, self.finish_reason,
-                _, _, _, _, failure,
+                self.item_id, _, _, self.sequence, self.attempt_count, self.output_text, self.finish_reason, _, failure,
             ) = fields
             # fmt: on
             if failure is None:
@@ -207,7 +197,7 @@ class TextItemResult(_OfStored):
                     self.metadata = json.loads(self._source.metadata(StoredResult(*self._stored)) or "{}")
                     return self.metadata
                 case "usage":
-                    self.usage = StoredResult(*self._stored).usage
+                    self.usage = TokenUsage.from_json(StoredResult(*self._stored).usage)
                     return self.usage
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
