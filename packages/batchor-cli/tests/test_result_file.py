@@ -14,7 +14,7 @@ from batchor_core.domain.results import ResultRow, StoredResult
 
 
 def result(number: int) -> StoredResult:
-    row = ResultRow(number, number, 1, None, None, 0, 0, "an answer", None, "[0,0,0,0]", None)
+    row = ResultRow(number, number, 1, None, None, 0, 0, "an answer", "[0,0,0,0,null]", None)
     return StoredResult.of(f"item-{number}", None, row)
 
 

@@ -34,7 +34,7 @@ def an_item(index: int) -> ItemRow:
 
 
 def a_result(index: int, sequence: int) -> ResultRow:
-    return ResultRow(index, sequence, 1, None, None, 0, 0, "x", None, "[0,0,0,0]", None)
+    return ResultRow(index, sequence, 1, None, None, 0, 0, "x", "[0,0,0,0,null]", None)
 
 
 def quickest_s(step: object, repeats: int = 5) -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from batchor_core.application.result_lines import result_lines
 from batchor_core.domain.lineage import LineageSpan
+from batchor_core.domain.output_line import ResponseMetadata, TokenUsage
 from batchor_core.domain.results import ItemFailure, ResultRow, StoredResult
 from batchor_core.domain.told_lineage import ToldLineage
 
@@ -27,8 +28,12 @@ FAILURES = [
 ]
 
 
+def responded(finish_reason: str | None) -> str:
+    return ResponseMetadata(TokenUsage(11, 12, 13, 14), finish_reason).to_json()
+
+
 def stored(**changes: Any) -> StoredResult:
-    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "Lima", "stop", "[11,12,13,14]", None)
+    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "Lima", responded("stop"), None)
     return StoredResult.of("item-3", None, row)._replace(**changes)
 
 
@@ -52,7 +57,7 @@ def encoded(result: StoredResult, *, structured: bool, sequenced: bool) -> bytes
         },
         "metadata": json.loads(result.metadata) if result.metadata else {},
         "usage": {"input_tokens": 11, "output_tokens": 12, "cached_input_tokens": 13, "reasoning_tokens": 14},
-        "finish_reason": result.finish_reason,
+        "finish_reason": ResponseMetadata.from_json(result.response_metadata).finish_reason,
         **({"sequence": result.sequence} if sequenced else {}),
     }
     line = json.dumps(fields, ensure_ascii=False) + "\n"
@@ -64,9 +69,11 @@ def encoded(result: StoredResult, *, structured: bool, sequenced: bool) -> bytes
 def test_a_line_is_what_the_encoder_makes_of_its_fields(structured: bool, sequenced: bool) -> None:
     texts = ODD_OUTPUTS if structured else ODD_TEXTS
     results = [
-        stored(output_text=text, metadata=metadata, failure=failure, item_id=item_id, finish_reason=reason)
+        stored(
+            output_text=text, metadata=metadata, failure=failure, item_id=item_id, response_metadata=responded(reason)
+        )
         for text, metadata, failure, item_id, reason in product(
-            texts, METADATA, FAILURES, ["a", 'é"\n\u2028'], [None, "stop", 'o"dd']
+            texts, METADATA, FAILURES, ["a", 'é"\n\u2028'], [None, "stop", 'o"dd, %s]']
         )
     ]
     expected = [encoded(result, structured=structured, sequenced=sequenced) for result in results]

@@ -26,7 +26,7 @@ class FakeSource:
 
 
 def of_stored(*, metadata: str | None = '{"a": [1]}', failure: ItemFailure | None = None) -> TextItemResult:
-    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "Lima", "stop", "[11,12,13,14]", failure.to_json() if failure else None)
+    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "Lima", '[11,12,13,14,"stop"]', failure.to_json() if failure else None)
     (result,) = TextItemResult.of_stored([StoredResult.of("item-3", metadata, row)], FakeSource())
     return result
 
@@ -73,7 +73,7 @@ def test_a_raw_response_is_read_from_where_the_result_came_from() -> None:
 
 
 def test_a_structured_result_is_unlike_another_with_another_output() -> None:
-    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "1", "stop", "[11,12,13,14]", None)
+    row = ResultRow(3, 7, 2, 1, 1, 10, 20, "1", '[11,12,13,14,"stop"]', None)
     one, other = StructuredItemResult[int].of_stored([StoredResult.of("a", None, row)] * 2, FakeSource())
     one.output, other.output = 1, 2
     assert one != other

@@ -9,7 +9,7 @@ from itertools import count
 from batchor_core.domain.batch import BatchRecord
 from batchor_core.domain.events import EventType, RunEvent
 from batchor_core.domain.lease import Lease
-from batchor_core.domain.output_line import LineOutcome, TokenUsage
+from batchor_core.domain.output_line import LineOutcome, ResponseMetadata, TokenUsage
 from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
 from batchor_core.domain.run import IngestState, RunRecord
 from batchor_core.ports.state_records import ArtifactKind, ArtifactRecord, ItemRow
@@ -23,6 +23,7 @@ REQUEST_BYTES = 100
 
 RUN_ID = "batchor_20260329T120000Z_ab12cd34"
 
+_USAGE = TokenUsage(11, 7, 3, 2)
 _batch_keys = count(1)
 
 
@@ -110,8 +111,7 @@ def example_result(
         raw_offset=index * 10,
         raw_length=10,
         output_text=f"answer {index}",
-        finish_reason="stop",
-        usage=TokenUsage(11, 7, 3, 2).to_json(),
+        response_metadata=ResponseMetadata(_USAGE, "stop").to_json(),
         failure=None,
     )
 
@@ -122,14 +122,14 @@ def example_failure(
     """The final failure of an item."""
     failure = ItemFailure(error_class, "the example failed", code="bad", status_code=400)
     return example_result(index, sequence=sequence, batch_id=batch_id)._replace(
-        output_text=None, finish_reason=None, failure=failure.to_json()
+        output_text=None, response_metadata=ResponseMetadata(_USAGE).to_json(), failure=failure.to_json()
     )
 
 
 def example_rejection(index: int, *, sequence: int) -> ResultRow:
     """The result of an item that could not be sent at all."""
     return example_failure(index, sequence=sequence, error_class=ErrorClass.PROMPT_FAILED)._replace(
-        attempt_count=0, raw_length=0, raw_offset=0, usage=TokenUsage().to_json()
+        attempt_count=0, raw_length=0, raw_offset=0, response_metadata=ResponseMetadata().to_json()
     )
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from batchor_core.domain.output_line import TokenUsage
+from batchor_core.domain.output_line import ResponseMetadata
 from batchor_core.domain.results import ItemFailure, ResultRow
 
-_NO_USAGE = TokenUsage().to_json()
+_NO_RESPONSE = ResponseMetadata().to_json()
 
 
 def rejections(failures: Sequence[tuple[int, ItemFailure]], *, after: int) -> list[ResultRow]:
@@ -20,8 +20,7 @@ def rejections(failures: Sequence[tuple[int, ItemFailure]], *, after: int) -> li
             raw_offset=0,
             raw_length=0,
             output_text=None,
-            finish_reason=None,
-            usage=_NO_USAGE,
+            response_metadata=_NO_RESPONSE,
             failure=failure.to_json(),
         )
         for sequence, (index, failure) in enumerate(failures, start=after + 1)

@@ -28,7 +28,7 @@ def result_lines(
     # Neighbours mostly have one span: what is told of it is asked for once, and spliced as `LineageText.behind` does.
     first, end, told = 0, 0, None
     head, ahead, prefix_length, tail = _NOTHING
-    for item_id, metadata, index, sequence, attempts, text, reason, usage, failure in results:
+    for item_id, metadata, index, sequence, attempts, text, response, failure in results:
         if failure is None:
             status, error = _COMPLETED, "null"
         else:
@@ -52,10 +52,10 @@ def result_lines(
             f'{{"item_id": {quoted_id}, "status": "{status}", "attempt_count": {attempts}, "{key}": {answer}, '
             f'"error": {error}, "metadata": '
         )
-        read, written, cached, reasoned = usage[1:-1].split(",")  # as `USAGE_JSON` has them
+        read, written, cached, reasoned, finish_reason = response[1:-1].split(",", 4)  # `RESPONSE_METADATA_JSON`
         figures = (
             f', "usage": {{"input_tokens": {read}, "output_tokens": {written}, "cached_input_tokens": {cached}, '
-            f'"reasoning_tokens": {reasoned}}}, "finish_reason": {"null" if reason is None else _quoted(reason)}'
+            f'"reasoning_tokens": {reasoned}}}, "finish_reason": {finish_reason}'
         )
         parts += (outcome, own, head, source, tail, figures, f', "sequence": {sequence}}}\n' if sequenced else "}\n")
     return "".join(parts).encode()

@@ -9,7 +9,14 @@ from operator import itemgetter
 from batchor_core.application.members import UNTRIED, Members
 from batchor_core.application.output_lines import OtherLine, PlacedLine, in_full
 from batchor_core.domain.item import ItemEvent, ItemStatus
-from batchor_core.domain.output_line import USAGE_JSON, LineOutcome, OutputLine, TokenUsage
+from batchor_core.domain.output_line import (
+    RESPONSE_METADATA_JSON,
+    LineOutcome,
+    OutputLine,
+    ResponseMetadata,
+    TokenUsage,
+    finish_reason_json,
+)
 from batchor_core.domain.policies import RetryPolicy
 from batchor_core.domain.results import ErrorClass, ItemFailure, ResultRow
 from batchor_core.domain.retry import RetryRow, Tries, Verdict, judge, retry_at
@@ -80,15 +87,16 @@ def _accept(outcome: Settlement, lines: Sequence[PlacedLine], members: Members, 
     """
     if set(map(len, lines)) != {_FIELDS_OF_USUAL}:
         return False
-    indexes, *said, read, written, cached, reasoned = zip(*lines, strict=True)
+    indexes, offsets, lengths, texts, finish_reasons, *tokens = zip(*lines, strict=True)
     if not members.take_untried(indexes):
         return False
     number, before = len(lines), sequence + len(outcome.results)
     sequences = range(before + 1, before + number + 1)
     attempts, batch_ids, artifact_ids = ([value] * number for value in (1, terms.batch_id, terms.artifact_id))
-    usages = map(USAGE_JSON.__mod__, zip(read, written, cached, reasoned, strict=True))
-    outcome.results.extend(indexes, sequences, attempts, batch_ids, artifact_ids, *said, usages, [None] * number)
-    outcome.usage = outcome.usage.plus(TokenUsage(sum(read), sum(written), sum(cached), sum(reasoned)))
+    responses = map(RESPONSE_METADATA_JSON.__mod__, zip(*tokens, map(finish_reason_json, finish_reasons), strict=True))
+    placed = batch_ids, artifact_ids, offsets, lengths
+    outcome.results.extend(indexes, sequences, attempts, *placed, texts, responses, [None] * number)
+    outcome.usage = outcome.usage.plus(TokenUsage(*map(sum, tokens)))
     outcome.completed += number
     return True
 
@@ -156,8 +164,7 @@ def settle_one(outcome: Settlement, placed: OtherLine, before: Tries, *, terms: 
             offset,
             length,
             line.text,
-            line.finish_reason,
-            usage.to_json(),
+            ResponseMetadata(usage, line.finish_reason).to_json(),
             failure,
         )
     )

@@ -1,12 +1,10 @@
 """What one line of a provider's output says of its request."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
-from typing import Self
-
-USAGE_JSON = "[%d,%d,%d,%d]"
-"""How usage is stored: the fields of a `TokenUsage` in their order. One text is read in half the time of four numbers."""
+from json.encoder import encode_basestring as _quoted
+from typing import NamedTuple, Self
 
 # Values that are made by the million are not frozen, which would make them four times as dear. Nothing changes them.
 
@@ -23,13 +21,6 @@ class TokenUsage:
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
 
-    def to_json(self) -> str:
-        return USAGE_JSON % (self.input_tokens, self.output_tokens, self.cached_input_tokens, self.reasoning_tokens)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        return cls(*json.loads(text))
-
     def plus(self, other: "TokenUsage") -> "TokenUsage":
         return TokenUsage(
             self.input_tokens + other.input_tokens,
@@ -37,6 +28,29 @@ class TokenUsage:
             self.cached_input_tokens + other.cached_input_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
         )
+
+
+class ResponseMetadata(NamedTuple):
+    """What is kept of a response beside its text, stored as one text: that is read in half the time of five values."""
+
+    usage: TokenUsage = TokenUsage()
+    finish_reason: str | None = None
+
+    def to_json(self) -> str:
+        return RESPONSE_METADATA_JSON % (*astuple(self.usage), finish_reason_json(self.finish_reason))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        *tokens, finish_reason = json.loads(text)
+        return cls(TokenUsage(*tokens), finish_reason)
+
+
+RESPONSE_METADATA_JSON = "[%d,%d,%d,%d,%s]"
+"""The JSON of a `ResponseMetadata`: the fields of its usage in their order, then `finish_reason_json`."""
+
+
+def finish_reason_json(finish_reason: str | None) -> str:
+    return "null" if finish_reason is None else _quoted(finish_reason)
 
 
 class LineOutcome(StrEnum):

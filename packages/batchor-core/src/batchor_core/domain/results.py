@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from batchor_core.domain.item import ItemStatus
-from batchor_core.domain.output_line import TokenUsage
+from batchor_core.domain.output_line import ResponseMetadata, TokenUsage
 from batchor_core.json_types import JsonValue
 
 if TYPE_CHECKING:
@@ -73,9 +73,8 @@ class ResultRow(NamedTuple):
     raw_length: int
     """The byte range of the output line in its artifact."""
     output_text: str | None
-    finish_reason: str | None
-    usage: str
-    """`TokenUsage.to_json()`."""
+    response_metadata: str
+    """`ResponseMetadata.to_json()`."""
     failure: str | None
     """`ItemFailure.to_json()` of a failed item, None for a completed one: what tells the two apart."""
 
@@ -103,8 +102,7 @@ class StoredResult(NamedTuple):
     sequence: int
     attempt_count: int
     output_text: str | None
-    finish_reason: str | None
-    usage: str
+    response_metadata: str
     failure: str | None
 
     @property
@@ -116,7 +114,7 @@ class StoredResult(NamedTuple):
         return cls(item_id, metadata, *(getattr(row, name) for name in cls._fields[2:]))
 
 
-type StoredFields = tuple[str, str | None, int, int, int, str | None, str | None, str, str | None]
+type StoredFields = tuple[str, str | None, int, int, int, str | None, str, str | None]
 """The fields of a `StoredResult` in their order, as a driver gives them.
 
 Whoever reads by the million unpacks these tuples: to make another of each would take as long as what is read of it.
@@ -170,18 +168,14 @@ class TextItemResult(_OfStored):
 
     @classmethod
     def of_stored(cls, stored: Iterable[StoredFields], source: ResultSource) -> Iterator[Self]:
-        """The results as users see them. What many of them never ask for is built when they do: `metadata` and `usage`."""
+        """The results as users see them. What many of them never ask for is made when they do."""
         # In one loop: a call for each would take a third longer.
         completed = ItemStatus.COMPLETED
         for fields in stored:
             self = cls.__new__(cls)
             self._stored = fields  # type: ignore[misc]  # mypy does not see the slots of the class above
             self._source = source  # type: ignore[misc]
-            # fmt: off
-            (
-                self.item_id, _, _, self.sequence, self.attempt_count, self.output_text, self.finish_reason, _, failure,
-            ) = fields
-            # fmt: on
+            self.item_id, _, _, self.sequence, self.attempt_count, self.output_text, _, failure = fields
             if failure is None:
                 self.status, self.error = completed, None
             else:
@@ -196,9 +190,10 @@ class TextItemResult(_OfStored):
                 case "metadata":
                     self.metadata = json.loads(self._source.metadata(StoredResult(*self._stored)) or "{}")
                     return self.metadata
-                case "usage":
-                    self.usage = TokenUsage.from_json(StoredResult(*self._stored).usage)
-                    return self.usage
+                case "usage" | "finish_reason":
+                    response = ResponseMetadata.from_json(StoredResult(*self._stored).response_metadata)
+                    self.usage, self.finish_reason = response
+                    return getattr(response, name)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
