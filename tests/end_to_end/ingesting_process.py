@@ -49,16 +49,16 @@ def source_of(folder: Path, kind: str) -> CheckpointedItemSource[str]:
             return JsonlItemSource(folder / f"rows.{kind}", item_id_from_row=row_id, payload_from_row=row_text)
 
 
-def ingest(inputs: Path, kind: str, state: Path) -> None:
+def ingest(inputs: Path, kind: str, state: Path, *, rows_a_slice: int = 2_000, lease_ttl_s: float = 0.2) -> None:
     server = FakeServer(FakeClock(), down=True)
     job = BatchJob(
         items=source_of(inputs, kind), build_prompt=build_prompt, provider_config=FakeProviderConfig(poll_interval_s=60)
     )
     with BatchRunner(
         SQLiteStorage(path=state / "state.sqlite3"),
-        lease_ttl_s=0.2,
-        slice_policy=SlicePolicy(max_rows=2_000),
+        lease_ttl_s=lease_ttl_s,
+        slice_policy=SlicePolicy(max_rows=rows_a_slice),
         providers={"fake": FakeProviderFactory(server)},
     ) as runner:
         (state / "begun").touch()
-        runner.start(job, run_id=RUN_ID)
+        runner.start(job, run_id=RUN_ID, detach=True)

@@ -1,15 +1,13 @@
-"""SIGKILL at random moments of ingestion: the items are those of an undisturbed one, each once, in order."""
+"""SIGKILL at random moments of ingestion, and at each system call of a small one: the items are those of an undisturbed one, each once, in order."""
 
 import csv
 import gzip
-import hashlib
 import json
 import multiprocessing
 import random
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchor_artifacts import LocalArtifactStore
-from batchor_sqlite import SQLiteStorage
+sys.path.insert(0, str(Path(__file__).parent))
+from ingested_items import digest
+from ingesting_process import ingest
 
 ROWS = 200_000
 KILLS = 20
-RUN_ID = "ingested"
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +46,11 @@ def write_rows(folder: Path, number: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def processes() -> Iterator[multiprocessing.context.ForkServerContext]:
+def processes() -> multiprocessing.context.ForkServerContext:
     """Fresh processes that have their imports done already."""
-    sys.path.insert(0, str(Path(__file__).parent))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ingesting_process"])
-    yield context
-    sys.path.remove(str(Path(__file__).parent))
+    return context
 
 
 class Ingester:
@@ -83,38 +79,10 @@ class Ingester:
         return was_at_it
 
     def _start(self) -> Any:
-        from ingesting_process import ingest
-
         self._begun.unlink(missing_ok=True)
         process = self._processes.Process(target=ingest, args=self._arguments)
         process.start()
         return process
-
-
-def digest(state: Path) -> tuple[int, str]:
-    """How many items are stored, and a hash over ids, metadata and requests in order, the run's tag left out."""
-    store, artifacts = SQLiteStorage(path=state / "state.sqlite3"), LocalArtifactStore(state / "state_artifacts")
-    sha256, number = hashlib.sha256(), 0
-    with store.reading() as uow:
-        assert uow.runs.get(RUN_ID).ingest.complete
-        names = {record.artifact_id: record.name for record in uow.artifacts.of_run(RUN_ID)}
-        for first in count(0, 10_000):
-            page = uow.items.page(RUN_ID, first=first, limit=10_000)
-            for row in page:
-                assert row.item_index == number
-                assert row.segment_id is not None
-                sha256.update(f"{row.item_id} {row.metadata} {row.length}".encode())
-                number += 1
-            for segment_id in dict.fromkeys(row.segment_id for row in page if row.segment_id is not None):
-                rows = [row for row in page if row.segment_id == segment_id]
-                length = rows[-1].offset + rows[-1].length - rows[0].offset
-                content = artifacts.read(names[segment_id], offset=rows[0].offset, length=length)
-                for line in content.splitlines():
-                    sha256.update(json.loads(line)["prompt"].encode())
-            if not page:
-                break
-    store.close()
-    return number, sha256.hexdigest()
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "jsonl.gz", "all"])
@@ -129,3 +97,14 @@ def test_twenty_kills_of_one_ingestion_change_nothing(processes: Any, inputs: Pa
     killed.run()
     assert digest(tmp_path / "killed") == digest(tmp_path / "undisturbed")
     assert digest(tmp_path / "killed")[0] == ROWS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stopping at system calls is Linux's ptrace")
+def test_a_death_at_any_system_call_of_an_ingestion_changes_nothing(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("ingest_at_each_call.py")
+    process = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    outcome = json.loads(process.stdout)
+    assert outcome["harmed"] == []
+    assert outcome["deaths"] > 100
