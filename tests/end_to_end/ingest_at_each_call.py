@@ -1,7 +1,7 @@
-"""A process for the tests: kills others at each system call of a small ingestion, and resumes it in what they leave.
+"""A process for the tests: resumes a small ingestion in what a death at each of its system calls would leave.
 
-Usage: ingest_at_each_call.py FOLDER, an empty one; prints JSON: `deaths`, their number, and `harmed`, those after which the
-resumed ingestion has stored something else than an undisturbed one.
+Usage: ingest_at_each_call.py FOLDER, an empty one; prints JSON: `items`, the number that an undisturbed ingestion stores,
+`deaths`, their number, and `harmed`, those after which something else is stored.
 """
 
 import json
@@ -15,11 +15,12 @@ from ingesting_process import ingest
 from batchor_testkit.sudden_deaths import left_behind
 
 _ROWS = 9
+_ROWS_A_SLICE = 4
 _LEASE_TTL_S = 0.02
 
 
 def _ingest(inputs: Path, state: Path) -> None:
-    ingest(inputs, "jsonl", state, rows_a_slice=4, lease_ttl_s=_LEASE_TTL_S)
+    ingest(inputs, "jsonl", state, rows_a_slice=_ROWS_A_SLICE, lease_ttl_s=_LEASE_TTL_S)
 
 
 def main(folder: Path) -> None:
@@ -36,7 +37,7 @@ def main(folder: Path) -> None:
         _ingest(folder, left)
         if (stored := digest(left)) != expected:
             harmed.append(f"death {deaths}: {stored}")
-    print(json.dumps({"deaths": deaths, "harmed": harmed}))
+    print(json.dumps({"items": expected[0], "deaths": deaths, "harmed": harmed}))
 
 
 main(Path(sys.argv[1]))

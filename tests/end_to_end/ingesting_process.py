@@ -50,7 +50,7 @@ def source_of(folder: Path, kind: str) -> CheckpointedItemSource[str]:
 
 
 def ingest(inputs: Path, kind: str, state: Path, *, rows_a_slice: int = 2_000, lease_ttl_s: float = 0.2) -> None:
-    server = FakeServer(FakeClock(), down=True)
+    server = FakeServer(FakeClock())
     job = BatchJob(
         items=source_of(inputs, kind), build_prompt=build_prompt, provider_config=FakeProviderConfig(poll_interval_s=60)
     )
@@ -61,4 +61,5 @@ def ingest(inputs: Path, kind: str, state: Path, *, rows_a_slice: int = 2_000, l
         providers={"fake": FakeProviderFactory(server)},
     ) as runner:
         (state / "begun").touch()
+        # Sending would take more threads than this one.
         runner.start(job, run_id=RUN_ID, detach=True)

@@ -1,4 +1,7 @@
-"""SIGKILL at random moments of ingestion, and at each system call of a small one: the items are those of an undisturbed one, each once, in order."""
+"""Deaths at random moments of ingestion, and at each of its system calls.
+
+The items are those of an undisturbed one, each once, in order.
+"""
 
 import csv
 import gzip
@@ -106,5 +109,6 @@ def test_a_death_at_any_system_call_of_an_ingestion_changes_nothing(tmp_path: Pa
         [sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True, check=True
     )
     outcome = json.loads(process.stdout)
+    assert outcome["items"] == 9
     assert outcome["harmed"] == []
     assert outcome["deaths"] > 100

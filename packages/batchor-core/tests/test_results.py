@@ -63,6 +63,12 @@ def test_metadata_is_the_same_object_at_each_access() -> None:
     assert json.dumps(result.metadata) == '{"a": [1]}'
 
 
+def test_each_field_that_is_made_when_asked_for_can_be_asked_for_first() -> None:
+    assert of_stored().finish_reason == "stop"
+    assert of_stored().usage == TokenUsage(11, 12, 13, 14)
+    assert of_stored().metadata == {"a": [1]}
+
+
 def test_a_result_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(of_stored())) == by_hand()  # noqa: S301  it was just made
 

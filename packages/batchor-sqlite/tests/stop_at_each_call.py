@@ -1,4 +1,4 @@
-"""A process for the tests: kills others at each system call of storing a first run, and opens what they leave.
+"""A process for the tests: opens what a death at each system call of storing a first run would leave.
 
 Usage: stop_at_each_call.py FOLDER, an empty one; prints JSON: `files`, the names of the files at each death, and
 `harmed`, what was wrong there.

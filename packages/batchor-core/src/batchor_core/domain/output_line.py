@@ -1,7 +1,7 @@
 """What one line of a provider's output says of its request."""
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from json.encoder import encode_basestring as _quoted
 from typing import NamedTuple, Self
@@ -30,27 +30,30 @@ class TokenUsage:
         )
 
 
+RESPONSE_METADATA_JSON = "[%d,%d,%d,%d,%s]"
+"""How a `ResponseMetadata` is stored: the fields of its usage in their order, then `finish_reason_json`."""
+
+
+def finish_reason_json(finish_reason: str | None) -> str:
+    """A JSON string, or `null`."""
+    return "null" if finish_reason is None else _quoted(finish_reason)
+
+
 class ResponseMetadata(NamedTuple):
-    """What is kept of a response beside its text, stored as one text: that is read in half the time of five values."""
+    """What is kept of a response beside its text. Stored as one text: a database is paid for each value that it gives."""
 
     usage: TokenUsage = TokenUsage()
     finish_reason: str | None = None
 
     def to_json(self) -> str:
-        return RESPONSE_METADATA_JSON % (*astuple(self.usage), finish_reason_json(self.finish_reason))
+        usage = self.usage
+        tokens = usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.reasoning_tokens
+        return RESPONSE_METADATA_JSON % (*tokens, finish_reason_json(self.finish_reason))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         *tokens, finish_reason = json.loads(text)
         return cls(TokenUsage(*tokens), finish_reason)
-
-
-RESPONSE_METADATA_JSON = "[%d,%d,%d,%d,%s]"
-"""The JSON of a `ResponseMetadata`: the fields of its usage in their order, then `finish_reason_json`."""
-
-
-def finish_reason_json(finish_reason: str | None) -> str:
-    return "null" if finish_reason is None else _quoted(finish_reason)
 
 
 class LineOutcome(StrEnum):

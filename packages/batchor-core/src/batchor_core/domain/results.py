@@ -168,7 +168,7 @@ class TextItemResult(_OfStored):
 
     @classmethod
     def of_stored(cls, stored: Iterable[StoredFields], source: ResultSource) -> Iterator[Self]:
-        """The results as users see them. What many of them never ask for is made when they do."""
+        """The results as users see them. What many of them never ask for is made when they do: metadata, usage, finish reason."""
         # In one loop: a call for each would take a third longer.
         completed = ItemStatus.COMPLETED
         for fields in stored:
